@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The command line: see cmdline.h. The table `options` is all there is to know about the
+ * top-level options; `later` names those of qemu-kvm that are not there yet, so that they are
+ * answered by name and not taken for a slip of the pen.
+ */
+#include "control/cmdline.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "control/hmp.h"
+#include "control/version.h"
+
+#define FN(name)                                                                                   \
+	static int name(struct config *c, const char *opt, const char *arg, FILE *out,             \
+			struct err *e)
+
+/* clang-format off */
+#define KEEP(fn, member)                                                                           \
+	FN(fn)                                                                                     \
+	{                                                                                          \
+		(void)opt;                                                                         \
+		(void)out;                                                                         \
+		return cmd_keep(&c->member, arg, e);                                               \
+	}
+#define FLAG(fn, member)                                                                           \
+	FN(fn)                                                                                     \
+	{                                                                                          \
+		(void)opt;                                                                         \
+		(void)arg;                                                                         \
+		(void)out;                                                                         \
+		(void)e;                                                                           \
+		c->member = true;                                                                  \
+		return CMDLINE_RUN;                                                                \
+	}
+KEEP(cmd_kernel, kernel)
+KEEP(cmd_initrd, initrd)
+KEEP(cmd_append, append)
+KEEP(cmd_qtest, qtest)
+FLAG(cmd_nographic, nographic)
+FLAG(cmd_no_reboot, no_reboot)
+FLAG(cmd_nodefaults, no_defaults)
+/* clang-format on */
+FN(cmd_help);
+FN(cmd_version);
+FN(cmd_markdown);
+
+static const struct cmd_opt options[] = {
+	{"m", "size", "memory: MiB, or with suffix k, M, G, T (default 128M)", cmd_m},
+	{"smp", "n", "number of CPUs (default 1)", cmd_smp},
+	{"cpu", "host", "the CPU the guest sees: the host's", cmd_cpu},
+	{"machine", "pc|none[,accel=…]", "the kind of machine; none: networks only, no guest",
+	 cmd_machine},
+	{"M", "", NULL, cmd_machine},
+	{"accel", "kvm|qtest", "what runs the guest's instructions (default kvm)", cmd_accel},
+	{"enable-kvm", NULL, "the same as -accel kvm", cmd_enable_kvm},
+	{"qtest", "unix:PATH", "where -accel qtest takes its orders", cmd_qtest},
+	{"name", "name", "a name for the guest; its MAC addresses follow from it", cmd_name},
+	{"no-reboot", NULL, "end when the guest reboots", cmd_no_reboot},
+	{"nodefaults", NULL, "no network and no consoles that were not asked for", cmd_nodefaults},
+	{"kernel", "file", "Linux kernel to start: bzImage or ELF vmlinux", cmd_kernel},
+	{"initrd", "file", "its initial ramdisk", cmd_initrd},
+	{"append", "text", "its command line", cmd_append},
+	{"net", "nic|user|…[,…]", "a card or a backend on hub (\"VLAN\") n; -net help lists them",
+	 cmd_net},
+	{"netdev", "kind,id=…[,…]", "a backend for the card that names it; -netdev help",
+	 cmd_netdev},
+	{"nic", "kind[,model=…][,mac=…]", "a card and its backend in one; -nic help", cmd_nic},
+	{"device", "model[,netdev=…][,…]", "a card; -device help lists them", cmd_device},
+	{"serial", "dev", "serial port: stdio, mon:stdio, null, none, file:PATH, unix:PATH",
+	 cmd_serial},
+	{"monitor", "dev", "monitor: stdio, unix:PATH[,server=on][,wait=off], null, none",
+	 cmd_monitor},
+	{"nographic", NULL, "serial port and monitor on this terminal (Ctrl-A h helps)",
+	 cmd_nographic},
+	{"display", "none", "no display", cmd_display},
+	{"vga", "none", "no graphics card", cmd_display},
+	{"h", NULL, "this help", cmd_help},
+	{"help", NULL, NULL, cmd_help},
+	{"version", NULL, "version", cmd_version},
+	{"help-markdown", NULL, NULL, cmd_markdown},
+};
+
+/* Options of qemu-kvm that are to come or never will; true: an argument follows. */
+static const struct {
+	const char *name;
+	bool arg;
+} later[] = {
+	{"hda", true},
+	{"hdb", true},
+	{"hdc", true},
+	{"hdd", true},
+	{"fda", true},
+	{"fdb", true},
+	{"cdrom", true},
+	{"drive", true},
+	{"blockdev", true},
+	{"snapshot", false},
+	{"boot", true},
+	{"bios", true},
+	{"vnc", true},
+	{"spice", true},
+	{"sdl", false},
+	{"curses", false},
+	{"daemonize", false},
+	{"pidfile", true},
+	{"runas", true},
+	{"runwith", true},
+	{"chroot", true},
+	{"sandbox", true},
+	{"S", false},
+	{"s", false},
+	{"gdb", true},
+	{"qmp", true},
+	{"mon", true},
+	{"chardev", true},
+	{"parallel", true},
+	{"debugcon", true},
+	{"usb", false},
+	{"usbdevice", true},
+	{"k", true},
+	{"object", true},
+	{"global", true},
+	{"smbios", true},
+	{"acpitable", true},
+	{"uuid", true},
+	{"rtc", true},
+	{"numa", true},
+	{"mem-path", true},
+	{"mem-prealloc", false},
+	{"overcommit", true},
+	{"no-acpi", false},
+	{"no-hpet", false},
+	{"no-shutdown", false},
+	{"action", true},
+	{"watchdog", true},
+	{"watchdog-action", true},
+	{"audio", true},
+	{"audiodev", true},
+	{"soundhw", true},
+	{"virtfs", true},
+	{"fsdev", true},
+	{"tpmdev", true},
+	{"fw_cfg", true},
+	{"incoming", true},
+	{"loadvm", true},
+	{"readconfig", true},
+	{"writeconfig", true},
+	{"option-rom", true},
+	{"dtb", true},
+	{"shim", true},
+	{"D", true},
+	{"d", true},
+	{"trace", true},
+	{"L", true},
+	{"icount", true},
+	{"full-screen", false},
+	{"balloon", true},
+	{"localtime", false},
+	{"no-user-config", false},
+	{"add-fd", true},
+	{"set", true},
+	{"msg", true},
+	{"seed", true},
+	{"preconfig", false},
+	{"only-migratable", false},
+	{"no-fd-bootchk", false},
+	{"redir", true},
+	{"tftp", true},
+	{"smb", true},
+};
+
+FN(cmd_version)
+{
+	(void)c;
+	(void)opt;
+	(void)arg;
+	(void)e;
+	fprintf(out, "vmwire %s\n", VMWIRE_VERSION);
+	return CMDLINE_DONE;
+}
+
+/* Columns that text takes: bytes that begin a UTF-8 character. */
+static int columns(const char *text)
+{
+	int n = 0;
+
+	for (; *text; text++)
+		n += ((unsigned char)*text & 0xc0) != 0x80;
+	return n;
+}
+
+FN(cmd_help)
+{
+	int width = 0;
+
+	(void)c;
+	(void)opt;
+	(void)arg;
+	(void)e;
+	for (unsigned i = 0; i < ARRAY_SIZE(options); i++) {
+		const struct cmd_opt *o = &options[i];
+
+		if (o->help)
+			width = MAX(width,
+				    (int)strlen(o->name) + (o->arg ? columns(o->arg) + 1 : 0));
+	}
+	fprintf(out,
+		"vmwire %s: runs a KVM guest and its network; takes qemu-kvm's options.\n"
+		"usage: vmwire [options]\n\n",
+		VMWIRE_VERSION);
+	for (unsigned i = 0; i < ARRAY_SIZE(options); i++) {
+		const struct cmd_opt *o = &options[i];
+		int n = (int)strlen(o->name) + (o->arg ? columns(o->arg) + 1 : 0);
+
+		if (o->help)
+			fprintf(out, "  -%s%s%s%*s  %s\n", o->name, o->arg ? " " : "",
+				o->arg ? o->arg : "", width - n, "", o->help);
+	}
+	fprintf(out, "\nWith no network option the guest gets a card on the user-mode network.\n"
+		     "Options may start with one dash or two. Sub-options: -net user,help and so "
+		     "on.\n");
+	return CMDLINE_DONE;
+}
+
+/* --- parsing -------------------------------------------------------------------------------- */
+
+static const struct cmd_opt *find(const char *name)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(options); i++) {
+		if (!strcmp(options[i].name, name))
+			return &options[i];
+	}
+	return NULL;
+}
+
+static int unknown_option(const char *word, const char *name, struct err *e)
+{
+	const char *names[ARRAY_SIZE(options) + 1], *near;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(later); i++) {
+		if (!strcmp(later[i].name, name))
+			return err_set(e, ENOTSUP, "-%s is not implemented yet: -h lists what is",
+				       name);
+	}
+	for (; n < ARRAY_SIZE(options); n++)
+		names[n] = options[n].name;
+	names[n] = NULL;
+	near = opt_suggest(name, names);
+	if (near)
+		return err_set(e, EINVAL, "%.60s is not an option: did you mean -%s? -h lists all",
+			       word, near);
+	return err_set(e, EINVAL, "%.60s is not an option: -h lists all", word);
+}
+
+static bool is_net(const char *name)
+{
+	return !strcmp(name, "net") || !strcmp(name, "netdev") || !strcmp(name, "nic") ||
+	       !strcmp(name, "device");
+}
+
+/* A word that is neither an option nor an option's argument. */
+static int stray(const char *word, struct err *e)
+{
+	const struct cmd_opt *o = find(word);
+
+	if (o && *word)
+		return err_set(e, EINVAL, "%.60s belongs to no option: did you mean -%s?", word,
+			       word);
+	return err_set(e, EINVAL,
+		       "%.60s belongs to no option: disk images are not implemented yet, and a "
+		       "guest is started with -kernel; -h lists the options",
+		       word);
+}
+
+/* The option argv[*i] and its argument; *i goes past both. */
+static int one(int argc, char *const *argv, int *i, struct config *c, FILE *out, struct err *e)
+{
+	const char *word = argv[(*i)++], *name = word + 1, *arg = NULL, *next;
+	const struct cmd_opt *o;
+	char shown[32];
+	int rc;
+
+	if (word[0] != '-' || !word[1])
+		return stray(word, e);
+	name += *name == '-';
+	o = find(name);
+	if (!o)
+		return unknown_option(word, name, e);
+	snprintf(shown, sizeof(shown), "-%s", name);
+	if (o->arg) {
+		if (*i >= argc)
+			return err_set(e, EINVAL, "%s needs a value: -h lists the options", shown);
+		arg = argv[(*i)++];
+	}
+	next = *i < argc && argv[*i][0] != '-' ? argv[*i] : NULL;
+	if (next && arg && is_net(name)) {
+		rc = cmd_net_split(shown, arg, next, e);
+		if (rc)
+			return rc;
+	}
+	return o->fn(c, shown, arg, out, e);
+}
+
+static int parse_all(int argc, char *const *argv, struct config *c, FILE *out, struct err *e)
+{
+	for (int i = 1; i < argc;) {
+		int rc = one(argc, argv, &i, c, out, e);
+
+		if (rc)
+			return rc;
+	}
+	return config_finish(c, e);
+}
+
+int cmdline_parse(int argc, char *const *argv, struct config *c, FILE *out, struct err *e)
+{
+	int rc;
+
+	config_init(c);
+	rc = parse_all(argc, argv, c, out, e);
+	/* Messages quote what was typed: one line, and no orders to the terminal. */
+	for (char *p = e->text; rc < 0 && *p; p++) {
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = '?';
+	}
+	return rc;
+}
+
+/* --- the reference page --------------------------------------------------------------------- */
+
+/* A Markdown cell: '|' and '<' are escaped. */
+static void cell(const char *text, FILE *out)
+{
+	for (; *text; text++) {
+		if (*text == '|' || *text == '<' || *text == '*' || *text == '_')
+			fputc('\\', out);
+		fputc(*text, out);
+	}
+}
+
+static void markdown_table(const struct opt_table *t, FILE *out)
+{
+	char buf[256];
+
+	fprintf(out, "\n| sub-option | meaning |\n|---|---|\n");
+	for (const struct opt *o = t->opts; o && o->name; o++) {
+		if (o->missing)
+			continue;
+		fprintf(out, "| `%s=` ", o->name);
+		cell(opt_arg_text(o, " or ", buf, sizeof(buf)), out);
+		fputs(" | ", out);
+		cell(o->help ? o->help : "", out);
+		fputs(" |\n", out);
+	}
+}
+
+static void markdown_one(const char *option, const struct opt_table *t, void *arg)
+{
+	FILE *out = arg;
+
+	fprintf(out, "\n### `%s %s`\n\n%s.\n", option, t->name, t->summary);
+	markdown_table(t, out);
+}
+
+void cmdline_markdown(FILE *out)
+{
+	static const struct opt_table *const tables[] = {&smp_table, &machine_table, &accel_table,
+							 &name_table};
+
+	fprintf(out, "# Options\n\n"
+		     "Made from the option tables by `vmwire -help-markdown`; do not edit.\n"
+		     "Options may start with one dash or two.\n\n"
+		     "| option | meaning |\n|---|---|\n");
+	for (unsigned i = 0; i < ARRAY_SIZE(options); i++) {
+		if (!options[i].help)
+			continue;
+		fprintf(out, "| `-%s` ", options[i].name);
+		cell(options[i].arg ? options[i].arg : "", out);
+		fputs(" | ", out);
+		cell(options[i].help, out);
+		fputs(" |\n", out);
+	}
+	fprintf(out, "\n## Sub-options\n");
+	for (unsigned i = 0; i < ARRAY_SIZE(tables); i++) {
+		fprintf(out, "\n### `%s`\n\n%s.\n", tables[i]->name, tables[i]->summary);
+		markdown_table(tables[i], out);
+	}
+	cmd_net_for_each(markdown_one, out);
+}
+
+FN(cmd_markdown)
+{
+	(void)c;
+	(void)opt;
+	(void)arg;
+	(void)e;
+	cmdline_markdown(out);
+	hmp_markdown(out);
+	return CMDLINE_DONE;
+}

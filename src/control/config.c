@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Configuration: defaults, and what can only be decided when the last option was read.
+ *
+ * MAC addresses that nobody gave (D5): 52:54:00 and 24 bits of a hash over the guest's identity
+ * and the card's number. The identity is what stays the same when the same guest is started again
+ * on the same host, and differs between guests and hosts: the host's machine-id, the user, and
+ * the -name, or for a guest without a name what it is started from.
+ */
+#include "control/config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "control/cmdline.h"
+
+void config_init(struct config *c)
+{
+	*c = (struct config){.ram = 128ull << 20, .cpus = 1};
+}
+
+static void net_free(struct conf_net *n)
+{
+	free(n->id);
+	free(n->netdev);
+	if (n->table && n->opts)
+		opt_free(n->table, n->opts);
+	free(n->opts);
+}
+
+void config_free(struct config *c)
+{
+	for (unsigned i = 0; i < c->nnet; i++)
+		net_free(&c->net[i]);
+	free(c->net);
+	free(c->accel);
+	free(c->accel_device);
+	free(c->qtest);
+	free(c->kernel);
+	free(c->initrd);
+	free(c->append);
+	free(c->name);
+	free(c->serial);
+	free(c->monitor);
+	*c = (struct config){0};
+}
+
+struct conf_net *config_net_add(struct config *c, enum conf_kind kind, const char *what)
+{
+	struct conf_net *grown = realloc(c->net, (c->nnet + 1) * sizeof(*grown));
+
+	if (!grown)
+		return NULL;
+	c->net = grown;
+	grown += c->nnet++;
+	*grown = (struct conf_net){.kind = kind, .hub = CONFIG_NO_HUB};
+	snprintf(grown->what, sizeof(grown->what), "%s", what);
+	return grown;
+}
+
+/* --- names ---------------------------------------------------------------------------------- */
+
+static const struct conf_net *by_id(const struct config *c, const char *id,
+				    const struct conf_net *except)
+{
+	for (unsigned i = 0; i < c->nnet; i++) {
+		if (&c->net[i] != except && c->net[i].id && !strcmp(c->net[i].id, id))
+			return &c->net[i];
+	}
+	return NULL;
+}
+
+static const char *kind_name(const struct conf_net *n)
+{
+	return n->kind == CONF_NIC ? n->model->name : n->backend ? n->backend->name : "hubport";
+}
+
+/* Names without id=: "user.0", the number counting those of a kind. */
+static int make_names(struct config *c, struct err *e)
+{
+	for (unsigned i = 0; i < c->nnet; i++) {
+		struct conf_net *n = &c->net[i];
+		unsigned count = 0;
+		char id[64];
+
+		if (n->id && by_id(c, n->id, n))
+			return err_set(e, EEXIST, "%s: the name %.60s is used twice: give another",
+				       n->what, n->id);
+		if (n->id)
+			continue;
+		do {
+			snprintf(id, sizeof(id), "%s.%u", kind_name(n), count++);
+		} while (by_id(c, id, n));
+		if (cmd_keep(&n->id, id, e))
+			return -e->code;
+	}
+	return 0;
+}
+
+/* --- MAC addresses -------------------------------------------------------------------------- */
+
+/* FNV-1a, 64 bit. */
+static uint64_t hash(uint64_t h, const char *text)
+{
+	do {
+		h = (h ^ (unsigned char)*text) * 0x100000001b3ull;
+	} while (*text++);
+	return h;
+}
+
+static uint64_t identity(const struct config *c)
+{
+	char host[128] = "", uid[32];
+	uint64_t h = 0xcbf29ce484222325ull;
+	FILE *f = fopen("/etc/machine-id", "re");
+
+	if (f) {
+		if (!fgets(host, sizeof(host), f))
+			host[0] = 0;
+		fclose(f);
+	}
+	if (!host[0] && gethostname(host, sizeof(host) - 1))
+		host[0] = 0;
+	snprintf(uid, sizeof(uid), "%u", (unsigned)getuid());
+	h = hash(hash(h, host), uid);
+	if (c->name)
+		return hash(h, c->name);
+	h = hash(h, c->kernel ? c->kernel : "");
+	h = hash(h, c->initrd ? c->initrd : "");
+	return hash(h, c->append ? c->append : "");
+}
+
+static const struct conf_net *by_mac(const struct config *c, const uint8_t mac[6],
+				     const struct conf_net *except)
+{
+	for (unsigned i = 0; i < c->nnet; i++) {
+		const struct conf_net *n = &c->net[i];
+		const struct nic_conf *conf = n->opts;
+
+		if (n != except && n->kind == CONF_NIC && conf->mac.set &&
+		    !memcmp(conf->mac.b, mac, 6))
+			return n;
+	}
+	return NULL;
+}
+
+static int make_macs(struct config *c, struct err *e)
+{
+	uint64_t id = identity(c);
+	unsigned index = 0;
+
+	for (unsigned i = 0; i < c->nnet; i++) {
+		struct conf_net *n = &c->net[i];
+		struct nic_conf *conf = n->opts;
+		const struct conf_net *other;
+		char number[16];
+		uint64_t h;
+
+		if (n->kind != CONF_NIC)
+			continue;
+		snprintf(number, sizeof(number), "%u", index++);
+		if (conf->mac.set) {
+			other = by_mac(c, conf->mac.b, n);
+			if (other)
+				return err_set(
+					e, EEXIST,
+					"%s: macaddr=%02x:%02x:%02x:%02x:%02x:%02x is the "
+					"address of two cards (%s and %s): give each its own",
+					n->what, conf->mac.b[0], conf->mac.b[1], conf->mac.b[2],
+					conf->mac.b[3], conf->mac.b[4], conf->mac.b[5], other->id,
+					n->id);
+			continue;
+		}
+		h = hash(id, number);
+		/* Fold, so that all 64 bits count; step over an address taken within the VM. */
+		h ^= h >> 32;
+		h ^= h >> 24;
+		do {
+			conf->mac.b[0] = 0x52;
+			conf->mac.b[1] = 0x54;
+			conf->mac.b[2] = 0x00;
+			conf->mac.b[3] = (uint8_t)(h >> 16);
+			conf->mac.b[4] = (uint8_t)(h >> 8);
+			conf->mac.b[5] = (uint8_t)h;
+			h++;
+		} while (by_mac(c, conf->mac.b, n));
+		conf->mac.set = true;
+	}
+	return 0;
+}
+
+/* --- checks --------------------------------------------------------------------------------- */
+
+/* netdev= must name a backend, and each backend has one user. */
+static int check_netdev(const struct config *c, const struct conf_net *n, struct err *e)
+{
+	const char *ids[64];
+	const struct conf_net *to = NULL;
+	const char *near;
+	unsigned k = 0;
+
+	for (unsigned i = 0; i < c->nnet; i++) {
+		const struct conf_net *b = &c->net[i];
+
+		if (b->kind == CONF_NIC || (b->kind == CONF_BACKEND && b->hub != CONFIG_NO_HUB) ||
+		    b == n)
+			continue;
+		if (!strcmp(b->id, n->netdev))
+			to = b;
+		if (k < 63)
+			ids[k++] = b->id;
+	}
+	ids[k] = NULL;
+	if (!to) {
+		near = opt_suggest(n->netdev, ids);
+		return err_set(e, ENOENT, "%s: netdev=%.60s is not there: %s%s%s", n->what,
+			       n->netdev,
+			       near ? "did you mean netdev=" : "give the id= of a -netdev",
+			       near ? near : "", near ? "?" : "");
+	}
+	if (to->kind == CONF_HUBPORT && (n->kind == CONF_HUBPORT || to->netdev))
+		return err_set(
+			e, EINVAL,
+			"%s: netdev=%.60s is a hub port that has its peer: give the id= of a "
+			"backend",
+			n->what, n->netdev);
+	for (const struct conf_net *o = c->net; o < n; o++) {
+		if (o->netdev && !strcmp(o->netdev, n->netdev))
+			return err_set(
+				e, EBUSY,
+				"%s: netdev=%.60s is joined to %s already: give each its own",
+				n->what, n->netdev, o->id);
+	}
+	return 0;
+}
+
+static int check_nets(const struct config *c, struct err *e)
+{
+	for (unsigned i = 0; i < c->nnet; i++) {
+		const struct conf_net *n = &c->net[i];
+		int rc;
+
+		if (n->kind == CONF_NIC && c->machine == MACHINE_NONE)
+			return err_set(e, EINVAL,
+				       "%s: -machine none has no guest and so no cards: leave it "
+				       "out, or give -machine pc",
+				       n->what);
+		if (!n->netdev)
+			continue;
+		rc = check_netdev(c, n, e);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+void config_note(const struct config *c)
+{
+	for (unsigned i = 0; i < c->nnet; i++) {
+		const struct conf_net *n = &c->net[i];
+
+		if (n->kind != CONF_NIC || n->model_given || !strcmp(n->model->name, "rtl8139"))
+			continue;
+		log_line("%s without model=: a %s card (rtl8139 is not implemented yet)", n->what,
+			 n->model->name);
+		return;
+	}
+}
+
+static int check_machine(struct config *c, struct err *e)
+{
+	if (c->qtest && !c->accel && cmd_keep(&c->accel, "qtest", e))
+		return -e->code;
+	if (c->machine == MACHINE_NONE) {
+		const char *odd = c->accel    ? "-accel"
+				  : c->kernel ? "-kernel"
+				  : c->initrd ? "-initrd"
+				  : c->append ? "-append"
+				  : c->serial ? "-serial"
+					      : NULL;
+
+		if (odd && !c->probe)
+			return err_set(e, EINVAL,
+				       "%s: -machine none has no guest: leave one of the two out",
+				       odd);
+		return 0;
+	}
+	if (!strcmp(config_accel(c), "qtest") && !c->qtest)
+		return err_set(e, EINVAL,
+			       "-accel qtest: -qtest is missing: give -qtest unix:PATH[,server=on]"
+			       "[,wait=off]");
+	if (c->qtest && strcmp(config_accel(c), "qtest") != 0)
+		return err_set(e, EINVAL, "-qtest %.60s: needs -accel qtest, not -accel %s",
+			       c->qtest, c->accel);
+	if (!c->kernel && (c->initrd || c->append))
+		return err_set(e, EINVAL, "%s: needs -kernel", c->initrd ? "-initrd" : "-append");
+	if (!c->kernel && !strcmp(config_accel(c), "kvm") && !c->probe)
+		return err_set(
+			e, EINVAL,
+			"-kernel is missing: give a Linux kernel, e.g. -kernel vmlinuz -initrd "
+			"initrd.img (disks are not implemented yet)");
+	return 0;
+}
+
+/* Where serial port and monitor go when nobody said: as -nographic of QEMU has it. */
+static int consoles(struct config *c, struct err *e)
+{
+	bool pc = c->machine == MACHINE_PC;
+	int rc = 0;
+
+	if (c->nographic && !c->no_defaults) {
+		if (pc && !c->serial && !c->monitor)
+			c->mux = true;
+		if (pc && !c->serial)
+			rc = cmd_keep(&c->serial, "stdio", e);
+		if (!rc && !c->monitor && !c->mux)
+			rc = cmd_keep(&c->monitor, "stdio", e);
+	}
+	if (rc)
+		return rc;
+	if (c->serial && !strcmp(c->serial, "none")) {
+		free(c->serial);
+		c->serial = NULL;
+	}
+	if (c->monitor && !strcmp(c->monitor, "none")) {
+		free(c->monitor);
+		c->monitor = NULL;
+	}
+	if (c->serial && c->monitor && !strcmp(c->serial, "stdio") && !strcmp(c->monitor, "stdio"))
+		return err_set(e, EBUSY,
+			       "-serial stdio and -monitor stdio want the same terminal: give "
+			       "-serial mon:stdio (Ctrl-A c switches) or -nographic");
+	if (c->mux && c->monitor)
+		return err_set(e, EBUSY,
+			       "-serial mon:stdio holds the monitor already: leave -monitor %.60s "
+			       "out, or give -serial stdio",
+			       c->monitor);
+	return 0;
+}
+
+static int default_net(struct config *c, struct err *e)
+{
+	int rc;
+
+	if (c->nnet && c->no_net)
+		return err_set(e, EINVAL,
+			       "%s: contradicts -net none (or -nic none): leave one of them out",
+			       c->net[0].what);
+	if (c->nnet || c->no_net || c->no_defaults || c->machine == MACHINE_NONE || c->probe)
+		return 0;
+	rc = cmd_net(c, "-net", "nic", stdout, e);
+	return rc ? rc : cmd_net(c, "-net", "user", stdout, e);
+}
+
+int config_finish(struct config *c, struct err *e)
+{
+	int rc = check_machine(c, e);
+
+	if (!rc)
+		rc = default_net(c, e);
+	if (!rc)
+		rc = make_names(c, e);
+	if (!rc)
+		rc = check_nets(c, e);
+	if (!rc)
+		rc = make_macs(c, e);
+	return rc ? rc : consoles(c, e);
+}

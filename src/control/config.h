@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The configuration of a VM: what the command line asked for, checked as far as it can be without
+ * opening anything. Strings are owned by the structure. Made by cmdline_parse(), read by vm.c.
+ */
+#ifndef CONTROL_CONFIG_H
+#define CONTROL_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "net/backend/backend.h"
+#include "net/nic/nic.h"
+
+#define CONFIG_NO_HUB (-1)
+
+enum conf_kind {
+	CONF_NIC,     /* -net nic, -device, -nic */
+	CONF_BACKEND, /* -net tap, -netdev user, -nic user */
+	CONF_HUBPORT, /* -netdev hubport */
+};
+
+struct conf_net {
+	enum conf_kind kind;
+	char what[40]; /* as the user typed it, for messages: "-net nic" */
+	char *id;      /* id= or name=; made up by config_finish() */
+	int hub;       /* hub ("VLAN") number, CONFIG_NO_HUB: none */
+	char *netdev;  /* NIC, hubport: netdev= it is joined to; NULL: none */
+	bool model_given;
+	const struct nic_model *model;	   /* CONF_NIC */
+	const struct net_backend *backend; /* CONF_BACKEND */
+	const struct opt_table *table;	   /* of opts, NULL: none */
+	void *opts;			   /* the table's struct */
+};
+
+enum conf_machine { MACHINE_PC, MACHINE_NONE };
+
+struct config {
+	enum conf_machine machine;
+	char *accel;	    /* NULL: kvm */
+	char *accel_device; /* NULL: /dev/kvm */
+	bool probe;	    /* -accel kvm,probe=on: find out whether KVM works, and end */
+	char *qtest;	    /* -qtest */
+	uint64_t ram;	    /* bytes */
+	uint32_t cpus;
+	char *kernel, *initrd, *append, *name;
+	char *serial, *monitor; /* chardev specs; NULL: none, after config_finish() */
+	bool mux;		/* serial is mon:…: the monitor shares it */
+	bool nographic, no_display, no_defaults, no_reboot;
+	bool no_net; /* -net none, -nic none */
+	struct conf_net *net;
+	unsigned nnet;
+};
+
+/* Fills in the defaults of a VM nobody described. */
+void config_init(struct config *c);
+void config_free(struct config *c); /* idempotent */
+
+/* A new entry at the end of c->net, zeroed but for kind and what. NULL when memory is out. */
+struct conf_net *config_net_add(struct config *c, enum conf_kind kind, const char *what);
+
+/*
+ * After the last option: the default network (D1), consoles, names and MAC addresses (D5), and
+ * everything that can only be checked when all is known. Returns 0 or -errno with e.
+ */
+int config_finish(struct config *c, struct err *e);
+
+/* One line on stderr about what was decided for the user who may expect something else (D2). */
+void config_note(const struct config *c);
+
+/* The accelerator's name. */
+static inline const char *config_accel(const struct config *c)
+{
+	return c->accel ? c->accel : "kvm";
+}
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The human monitor: a line at a time over a character device. One const table of commands makes
+ * help, dispatch and completion.
+ */
+#ifndef CONTROL_HMP_H
+#define CONTROL_HMP_H
+
+#include "control/vm.h"
+
+struct hmp;
+
+/* Reads from and writes to c as its user number `user` (1 on a mux). c outlives the monitor. */
+struct hmp *hmp_new(struct vm *vm, struct chardev *c, unsigned user, struct err *e);
+void hmp_free(struct hmp *h); /* NULL is allowed */
+
+/* Prints to the monitor; a "\n" goes out as "\r\n". */
+void hmp_print(struct hmp *h, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+struct vm *hmp_vm(struct hmp *h);
+
+struct hmp_cmd {
+	const char *name; /* "quit", "set_link"; in the table of `info`: "network" */
+	const char *args; /* for help; "" when there are none */
+	const char *help;
+	unsigned nargs; /* at least */
+	void (*fn)(struct hmp *h, int argc, char **argv);
+};
+
+/* Ends with .name = NULL. hmp_info.c */
+extern const struct hmp_cmd hmp_info_cmds[];
+
+/* Both tables as Markdown, for the reference page. */
+void hmp_markdown(FILE *out);
+
+#endif

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Assembly of a VM, its life and its end.
+ *
+ * Order: everything that can fail is done before the guest runs, what the user most likely got
+ * wrong first. Signals that ask the program to end are blocked in all threads and read by the
+ * control loop from a signalfd, so that every end is the same one: the guest stops, the loops'
+ * threads end, the wires come apart, descriptors close, the terminal is put back.
+ */
+#include "control/vm.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "control/hmp.h"
+
+void vm_quit(struct vm *vm, int status)
+{
+	/* The first reason counts: no signal makes a success of what has failed. */
+	if (vm->ending)
+		return;
+	vm->status = status;
+	vm->ending = true;
+	loop_stop(vm->control);
+}
+
+/* --- signals -------------------------------------------------------------------------------- */
+
+static void on_signal(struct loop_fd *w, uint32_t events)
+{
+	struct vm *vm = container_of(w, struct vm, sig_w);
+	struct signalfd_siginfo info;
+
+	(void)events;
+	if (read(vm->sigfd, &info, sizeof(info)) != sizeof(info))
+		return;
+	log_line("ended by signal %u (%s)", info.ssi_signo, strsignal((int)info.ssi_signo));
+	vm_quit(vm, 0);
+}
+
+static int watch_signals(struct vm *vm, struct err *e)
+{
+	sigset_t s;
+	int rc;
+
+	sigemptyset(&s);
+	sigaddset(&s, SIGINT);
+	sigaddset(&s, SIGTERM);
+	sigaddset(&s, SIGHUP);
+	sigaddset(&s, SIGQUIT); /* from the keyboard: the terminal is to be put back */
+	/* A client that goes away shows as EPIPE where it is written to. */
+	signal(SIGPIPE, SIG_IGN);
+	pthread_sigmask(SIG_BLOCK, &s, &vm->old_signals);
+	vm->sigfd = signalfd(-1, &s, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (vm->sigfd < 0)
+		return err_set(e, errno, "signals: %s", strerror(errno));
+	rc = loop_add_fd(vm->control, &vm->sig_w, vm->sigfd, EPOLLIN, on_signal);
+	return rc ? err_set(e, -rc, "signals: %s", strerror(-rc)) : 0;
+}
+
+/* --- the machine ---------------------------------------------------------------------------- */
+
+static void on_event(void *opaque, enum machine_event ev, const char *text)
+{
+	struct vm *vm = opaque;
+
+	switch (ev) {
+	case MACHINE_POWEROFF:
+	case MACHINE_QUIT:
+		vm_quit(vm, 0);
+		break;
+	case MACHINE_RESET:
+		if (vm->conf->no_reboot)
+			vm_quit(vm, 0);
+		break;
+	case MACHINE_FAILED:
+		log_line("%s", text ? text : "the machine cannot go on");
+		vm_quit(vm, 1);
+		break;
+	}
+}
+
+static int make_machine(struct vm *vm, struct err *e)
+{
+	const struct config *c = vm->conf;
+	const struct machine_conf m = {
+		.accel = config_accel(c),
+		.ac = {.device = c->accel_device ? c->accel_device : "/dev/kvm",
+		       .vcpus = c->cpus,
+		       .qtest = c->qtest,
+		       .control = vm->control,
+		       .clock = &vm->clock},
+		.ram = c->ram,
+		.cpus = c->cpus,
+		.kernel = c->kernel,
+		.initrd = c->initrd,
+		.append = c->append,
+		.serial = vm->serial,
+		.no_reboot = c->no_reboot,
+		.control = vm->control,
+		.event = on_event,
+		.opaque = vm,
+	};
+
+	vm->machine = machine_new(&m, e);
+	return vm->machine ? 0 : -e->code;
+}
+
+/* --- consoles ------------------------------------------------------------------------------- */
+
+static void on_mux_quit(void *opaque)
+{
+	vm_quit(opaque, 0);
+}
+
+static int open_consoles(struct vm *vm, struct err *e)
+{
+	const struct config *c = vm->conf;
+
+	if (c->serial) {
+		vm->serial = chardev_open(vm->control, "-serial", c->serial, e);
+		if (!vm->serial)
+			return -e->code;
+		if (c->mux)
+			chardev_set_mux(vm->serial, on_mux_quit, vm);
+	}
+	if (c->monitor) {
+		vm->monitor = chardev_open(vm->control, "-monitor", c->monitor, e);
+		if (!vm->monitor)
+			return -e->code;
+	}
+	return 0;
+}
+
+/* Said when all is well: a start that fails says why in one line and nothing else. */
+static void notes(const struct config *c)
+{
+	config_note(c);
+	if (!c->serial && !c->nographic && !c->no_display && !c->no_defaults && c->kernel)
+		log_line("the guest has no console: -nographic shows its serial port here");
+}
+
+static int attach_monitor(struct vm *vm, struct err *e)
+{
+	if (!vm->monitor && !vm->conf->mux)
+		return 0;
+	vm->hmp = hmp_new(vm, vm->monitor ? vm->monitor : vm->serial, vm->monitor ? 0 : 1, e);
+	return vm->hmp ? 0 : -e->code;
+}
+
+/* --- life ----------------------------------------------------------------------------------- */
+
+static int assemble(struct vm *vm, struct err *e)
+{
+	const struct config *c = vm->conf;
+	bool pc = c->machine == MACHINE_PC;
+	int rc;
+
+	rc = watch_signals(vm, e);
+	if (!rc)
+		rc = open_consoles(vm, e);
+	if (!rc)
+		rc = vm_net_open(vm, e);
+	if (!rc && pc)
+		rc = make_machine(vm, e);
+	if (!rc)
+		rc = vm_net_join(vm, e);
+	if (!rc)
+		notes(c);
+	return rc ? rc : attach_monitor(vm, e);
+}
+
+struct vm *vm_new(struct config *c, struct err *e)
+{
+	struct vm *vm = calloc(1, sizeof(*vm));
+
+	if (!vm) {
+		err_set(e, ENOMEM, "out of memory");
+		return NULL;
+	}
+	vm->conf = c;
+	vm->sigfd = -1;
+	pthread_sigmask(SIG_BLOCK, NULL, &vm->old_signals);
+	vm->control = loop_new("control", &vm->clock, e);
+	if (!vm->control || assemble(vm, e)) {
+		vm_free(vm);
+		return NULL;
+	}
+	return vm;
+}
+
+static int start(struct vm *vm, struct err *e)
+{
+	for (unsigned i = 0; i < vm->nloops; i++) {
+		int rc = loop_start(vm->loops[i], e);
+
+		if (rc)
+			return rc;
+	}
+	if (!vm->machine)
+		return 0;
+	accel_set_loops(machine_accel(vm->machine), vm->loops, vm->nloops);
+	return machine_start(vm->machine, e);
+}
+
+int vm_run(struct vm *vm)
+{
+	struct err e;
+
+	if (start(vm, &e)) {
+		log_err(&e);
+		return 1;
+	}
+	loop_run(vm->control);
+	return vm->status;
+}
+
+void vm_free(struct vm *vm)
+{
+	if (!vm)
+		return;
+	if (vm->machine)
+		machine_pause(vm->machine);
+	for (unsigned i = 0; i < vm->nloops; i++)
+		loop_stop(vm->loops[i]);
+	for (unsigned i = 0; i < vm->nloops; i++)
+		loop_join(vm->loops[i]);
+	hmp_free(vm->hmp);
+	vm_net_unjoin(vm);
+	machine_free(vm->machine);
+	vm_net_close(vm);
+	chardev_close(vm->monitor);
+	chardev_close(vm->serial);
+	if (vm->control)
+		loop_del_fd(vm->control, &vm->sig_w);
+	loop_free(vm->control);
+	if (vm->sigfd >= 0)
+		close(vm->sigfd);
+	pthread_sigmask(SIG_SETMASK, &vm->old_signals, NULL);
+	free(vm);
+}

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Assembly of the networks. What -net made meets on the hub of its number; a -netdev is joined
+ * straight to the card that names it, with an event loop for each queue pair. A hub is one loop.
+ * All joining is done before the loops' threads start, so nothing has to be parked.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "control/cmdline.h"
+#include "control/vm.h"
+
+static struct loop *add_loop(struct vm *vm, const char *name, struct err *e)
+{
+	struct loop **grown = realloc(vm->loops, (vm->nloops + 1) * sizeof(struct loop *));
+	struct loop *l;
+
+	if (!grown) {
+		err_set(e, ENOMEM, "%s: out of memory", name);
+		return NULL;
+	}
+	vm->loops = grown;
+	l = loop_new(name, &vm->clock, e);
+	if (l)
+		vm->loops[vm->nloops++] = l;
+	return l;
+}
+
+static struct hub *get_hub(struct vm *vm, unsigned id, struct err *e)
+{
+	struct hub **grown;
+	struct loop *l;
+	char name[16];
+
+	for (unsigned i = 0; i < vm->nhubs; i++) {
+		if (hub_id(vm->hubs[i]) == id)
+			return vm->hubs[i];
+	}
+	grown = realloc(vm->hubs, (vm->nhubs + 1) * sizeof(struct hub *));
+	if (!grown) {
+		err_set(e, ENOMEM, "hub %u: out of memory", id);
+		return NULL;
+	}
+	vm->hubs = grown;
+	snprintf(name, sizeof(name), "hub%u", id);
+	l = add_loop(vm, name, e);
+	grown[vm->nhubs] = l ? hub_new(id, l, e) : NULL;
+	return grown[vm->nhubs] ? grown[vm->nhubs++] : NULL;
+}
+
+struct vm_net *vm_net_find(struct vm *vm, const char *name)
+{
+	for (unsigned i = 0; i < vm->conf->nnet; i++) {
+		if (vm->net[i].conf && !strcmp(vm->net[i].conf->id, name))
+			return &vm->net[i];
+	}
+	return NULL;
+}
+
+int vm_net_open(struct vm *vm, struct err *e)
+{
+	vm->net = calloc(MAX(vm->conf->nnet, 1u), sizeof(*vm->net));
+	if (!vm->net)
+		return err_set(e, ENOMEM, "networks: out of memory");
+	for (unsigned i = 0; i < vm->conf->nnet; i++) {
+		const struct conf_net *n = &vm->conf->net[i];
+		int rc;
+
+		vm->net[i].conf = n;
+		if (n->kind != CONF_BACKEND)
+			continue;
+		rc = n->backend->open(n->opts, n->id, &vm->net[i].port, e);
+		if (rc)
+			return err_prefix(e, "%s", n->what);
+	}
+	return 0;
+}
+
+static int make_nic(struct vm *vm, struct vm_net *v, struct err *e)
+{
+	struct nic_conf *conf = v->conf->opts;
+	int rc;
+
+	/* The card's name in the monitor is the one the configuration made. */
+	if (!conf->id && cmd_keep(&conf->id, v->conf->id, e))
+		return -ENOMEM;
+	rc = v->conf->model->create(v->conf->opts, machine_pci(vm->machine), &v->nic, e);
+	if (rc)
+		return err_prefix(e, "%s", v->conf->what);
+	v->port = &v->nic->port;
+	return 0;
+}
+
+/* One loop per queue pair that both ends have. */
+static int join_wire(struct vm *vm, struct vm_net *nic, struct vm_net *back, struct err *e)
+{
+	struct loop *loops[NET_QUEUES];
+	struct net_caps a, b;
+	unsigned n;
+
+	nic->port->ops->caps(nic->port, &a);
+	back->port->ops->caps(back->port, &b);
+	n = MIN(MIN(a.queues, b.queues), (unsigned)NET_QUEUES);
+	n = MAX(n, 1u);
+	for (unsigned q = 0; q < n; q++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "%.11s/%u", back->conf->id, q);
+		loops[q] = add_loop(vm, name, e);
+		if (!loops[q])
+			return -e->code;
+	}
+	return net_join(nic->port, back->port, loops, n, e);
+}
+
+static int plug(struct vm *vm, int id, struct net_port *p, const char *name, struct err *e)
+{
+	struct hub *h = get_hub(vm, (unsigned)id, e);
+
+	return h ? hub_plug(h, p, name, e) : -e->code;
+}
+
+static int join_one(struct vm *vm, struct vm_net *v, struct err *e)
+{
+	const struct conf_net *c = v->conf;
+	struct vm_net *to = c->netdev ? vm_net_find(vm, c->netdev) : NULL;
+	int rc = 0;
+
+	if (c->kind == CONF_HUBPORT) {
+		/* Without netdev= it waits for the card that names it. */
+		if (to)
+			rc = plug(vm, c->hub, to->port, c->id, e);
+	} else if (c->hub != CONFIG_NO_HUB) {
+		rc = plug(vm, c->hub, v->port, NULL, e);
+	} else if (to && to->conf->kind == CONF_HUBPORT) {
+		rc = plug(vm, to->conf->hub, v->port, to->conf->id, e);
+	} else if (to) {
+		rc = join_wire(vm, v, to, e);
+	}
+	return rc ? err_prefix(e, "%s", c->what) : 0;
+}
+
+/* What a hub has. */
+struct census {
+	struct vm *vm;
+	unsigned nics, backends;
+};
+
+static void count_member(struct net_port *end, void *arg)
+{
+	struct census *c = arg;
+
+	for (unsigned i = 0; i < c->vm->conf->nnet; i++) {
+		if (end->peer && c->vm->net[i].port == end->peer) {
+			c->nics += c->vm->net[i].nic != NULL;
+			c->backends += c->vm->net[i].nic == NULL;
+		}
+	}
+}
+
+/* A network that leads nowhere is legal and rarely meant. */
+static void warn_lonely(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->conf->nnet; i++) {
+		const struct vm_net *v = &vm->net[i];
+
+		if (v->port && !v->port->peer)
+			log_warn("%s %s has no peer", v->nic ? "nic" : "netdev", v->conf->id);
+	}
+	for (unsigned i = 0; i < vm->nhubs; i++) {
+		struct census c = {.vm = vm};
+
+		hub_for_each(vm->hubs[i], count_member, &c);
+		if (!c.backends)
+			log_warn("hub %u is not connected to host network", hub_id(vm->hubs[i]));
+		else if (!c.nics && c.backends < 2)
+			log_warn("hub %u with no nics", hub_id(vm->hubs[i]));
+	}
+}
+
+int vm_net_join(struct vm *vm, struct err *e)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; !rc && i < vm->conf->nnet; i++) {
+		if (vm->net[i].conf->kind == CONF_NIC)
+			rc = make_nic(vm, &vm->net[i], e);
+	}
+	for (unsigned i = 0; !rc && i < vm->conf->nnet; i++)
+		rc = join_one(vm, &vm->net[i], e);
+	if (!rc)
+		warn_lonely(vm);
+	return rc;
+}
+
+void vm_net_unjoin(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->nhubs; i++)
+		hub_free(vm->hubs[i]);
+	vm->nhubs = 0;
+	for (unsigned i = 0; vm->net && i < vm->conf->nnet; i++) {
+		if (vm->net[i].port)
+			net_unjoin(vm->net[i].port);
+	}
+}
+
+void vm_net_close(struct vm *vm)
+{
+	for (unsigned i = 0; vm->net && i < vm->conf->nnet; i++) {
+		struct vm_net *v = &vm->net[i];
+
+		/* The cards went with the PCI bus. */
+		if (v->port && v->conf->kind == CONF_BACKEND)
+			v->port->ops->destroy(v->port);
+	}
+	for (unsigned i = 0; i < vm->nloops; i++)
+		loop_free(vm->loops[i]);
+	free(vm->net);
+	free(vm->hubs);
+	free(vm->loops);
+	vm->net = NULL;
+	vm->hubs = NULL;
+	vm->loops = NULL;
+	vm->nloops = 0;
+}
+
+void vm_park(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->nloops; i++)
+		loop_park(vm->loops[i]);
+}
+
+void vm_unpark(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->nloops; i++)
+		loop_unpark(vm->loops[i]);
+}

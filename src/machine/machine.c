@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Assembly of the PC and its power states.
+ *
+ * What a register or a vCPU asks for (reset, power-off) happens on a vCPU thread under the bus
+ * lock; carrying it out means to stop that very vCPU. So it is only noted, in a word of bits with
+ * an eventfd on the control loop, which does the work with no lock held while the vCPU goes on for
+ * a moment. Power-off wins over reset.
+ */
+#include "machine/machine.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "machine/chardev.h"
+#include "machine/pc.h"
+
+#define ASK_RESET    1u
+#define ASK_POWEROFF 2u
+#define ASK_FAILED   4u
+#define ASK_QUIT     8u
+
+struct machine {
+	struct machine_conf conf;
+	struct accel *accel;
+	struct bus bus;
+	bool bus_ready, irqs_ready, mapped;
+	struct isa_irqs irqs;
+	struct pci_bus *pci;
+	struct piix3 *piix3;
+	struct pm *pm;
+	struct legacy *legacy;
+	struct rtc *rtc;
+	struct serial *serial;
+	struct linux_image image;
+	uint64_t rsdp;
+	bool started, running;
+
+	_Atomic unsigned asked; /* ASK_* */
+	struct loop_fd w;
+	int efd;
+	pthread_mutex_t lock; /* of text */
+	char text[256];	      /* why the accelerator failed */
+};
+
+/* --- requests ------------------------------------------------------------------------------- */
+
+static void ask(struct machine *m, unsigned what)
+{
+	const uint64_t one = 1;
+
+	/* The first to ask wakes the loop. */
+	if (atomic_fetch_or(&m->asked, what) == 0 && write(m->efd, &one, sizeof(one)) < 0)
+		log_warn("cannot wake the control loop: %s", strerror(errno));
+}
+
+static void ask_reset(void *opaque)
+{
+	ask(opaque, ASK_RESET);
+}
+
+static void ask_poweroff(void *opaque)
+{
+	ask(opaque, ASK_POWEROFF);
+}
+
+static void accel_event(void *opaque, enum accel_event ev, const char *text)
+{
+	struct machine *m = opaque;
+
+	switch (ev) {
+	case ACCEL_SHUTDOWN:
+		ask(m, ASK_RESET);
+		break;
+	case ACCEL_QUIT:
+		ask(m, ASK_QUIT);
+		break;
+	case ACCEL_FAILED:
+		pthread_mutex_lock(&m->lock);
+		snprintf(m->text, sizeof(m->text), "%s", text ? text : "the accelerator failed");
+		pthread_mutex_unlock(&m->lock);
+		ask(m, ASK_FAILED);
+		break;
+	}
+}
+
+static void host_pio(void *opaque, uint16_t port, bool write, uint8_t *data, unsigned size,
+		     unsigned count)
+{
+	struct machine *m = opaque;
+
+	bus_pio(&m->bus, port, write, data, size, count);
+}
+
+static void host_mmio(void *opaque, uint64_t gpa, bool write, uint8_t *data, unsigned len)
+{
+	struct machine *m = opaque;
+
+	bus_mmio(&m->bus, gpa, write, data, len);
+}
+
+static void tell(struct machine *m, enum machine_event ev, const char *text)
+{
+	if (m->conf.event)
+		m->conf.event(m->conf.opaque, ev, text);
+}
+
+/* --- power-on state ------------------------------------------------------------------------- */
+
+/* What firmware would do: tables, kernel, PCI resources, ACPI mode. */
+static int prepare(struct machine *m, struct err *e)
+{
+	int rc;
+
+	m->accel->boot.set = false;
+	if (!m->conf.kernel)
+		return 0;
+	rc = acpi_build(&m->accel->mem, m->conf.cpus, &m->rsdp, e);
+	if (!rc)
+		rc = linux_load(&m->image, &m->accel->mem, m->conf.ram, m->rsdp, &m->accel->boot,
+				e);
+	if (!rc)
+		rc = pci_assign(m->pci, PC_PCI_MEM, PC_PCI_MEM_END, PC_PCI_IO, pc_pirq_irq, e);
+	if (rc)
+		return rc;
+	piix3_route(m->piix3, pc_pirq_irq);
+	pm_enable(m->pm, PC_PM_BASE);
+	return 0;
+}
+
+/* Paused. */
+static int reset_all(struct machine *m, struct err *e)
+{
+	int rc;
+
+	pci_bus_reset(m->pci);
+	bus_lock(&m->bus);
+	legacy_reset(m->legacy);
+	bus_unlock(&m->bus);
+	rtc_reset(m->rtc);
+	serial_reset(m->serial);
+	rc = prepare(m, e);
+	return rc ? rc : m->accel->ops->reset(m->accel, e);
+}
+
+/* True when an event has been told; the machine may be gone then. */
+static void do_reset(struct machine *m)
+{
+	bool was = m->running;
+	struct err e;
+
+	machine_pause(m);
+	if (m->conf.no_reboot) {
+		tell(m, MACHINE_RESET, NULL);
+		return;
+	}
+	if (reset_all(m, &e)) {
+		err_prefix(&e, "the machine cannot start again");
+		tell(m, MACHINE_FAILED, e.text);
+		return;
+	}
+	/* A second reset that was asked for by a CPU on its way down is done with as well. */
+	atomic_fetch_and(&m->asked, ~ASK_RESET);
+	if (was)
+		machine_resume(m);
+	tell(m, MACHINE_RESET, NULL);
+}
+
+/* The event comes last: its handler may free the machine. */
+static void on_asked(struct loop_fd *w, uint32_t events)
+{
+	struct machine *m = container_of(w, struct machine, w);
+	char text[sizeof(m->text)];
+	uint64_t n;
+
+	(void)events;
+	if (read(m->efd, &n, sizeof(n)) < 0)
+		return;
+	unsigned what = atomic_exchange(&m->asked, 0);
+
+	if (what & ASK_FAILED) {
+		machine_pause(m);
+		pthread_mutex_lock(&m->lock);
+		memcpy(text, m->text, sizeof(text));
+		pthread_mutex_unlock(&m->lock);
+		tell(m, MACHINE_FAILED, text);
+	} else if (what & ASK_QUIT) {
+		tell(m, MACHINE_QUIT, NULL);
+	} else if (what & ASK_POWEROFF) {
+		machine_pause(m);
+		tell(m, MACHINE_POWEROFF, NULL);
+	} else if (what & ASK_RESET) {
+		do_reset(m);
+	}
+}
+
+/* --- assembly ------------------------------------------------------------------------------- */
+
+static int make_memory(struct machine *m, struct err *e)
+{
+	uint64_t low = MIN(m->conf.ram, PC_LOW_RAM_END);
+	int rc = mem_add(&m->accel->mem, 0, low, e);
+
+	if (!rc && m->conf.ram > low)
+		rc = mem_add(&m->accel->mem, PC_HIGH_RAM, m->conf.ram - low, e);
+	return rc;
+}
+
+static int make_chipset(struct machine *m, struct err *e)
+{
+	const struct pc_power power = {ask_reset, ask_poweroff, m};
+	const struct clock *clock = m->conf.ac.clock;
+	struct loop *control = m->conf.control;
+
+	m->pci = pci_bus_new(&m->bus, isa_irqs_pirq, &m->irqs, e);
+	if (!m->pci || i440fx_add(m->pci, e))
+		return -e->code;
+	m->piix3 = piix3_add(m->pci, &power, &m->irqs, e);
+	if (!m->piix3)
+		return -e->code;
+	m->pm = pm_add(m->pci, control, clock, &m->irqs, &power, e);
+	if (!m->pm)
+		return -e->code;
+	m->legacy = legacy_new(&m->bus, clock, &power, e);
+	if (!m->legacy)
+		return -e->code;
+	m->rtc = rtc_new(&m->bus, control, clock, m->conf.ram, e);
+	if (!m->rtc)
+		return -e->code;
+	m->serial = serial_new(&m->bus, control, m->conf.serial, 0x3f8, PC_IRQ_SERIAL, e);
+	return m->serial ? 0 : -e->code;
+}
+
+static int make_accel(struct machine *m, struct err *e)
+{
+	m->conf.ac.vcpus = m->conf.cpus;
+	m->conf.ac.control = m->conf.control;
+	m->conf.ac.host = (struct accel_host){m, host_pio, host_mmio, accel_event};
+	m->accel = accel_open(m->conf.accel, &m->conf.ac, e);
+	return m->accel ? 0 : -e->code;
+}
+
+static int make_wakeup(struct machine *m, struct err *e)
+{
+	int rc;
+
+	m->efd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	rc = m->efd < 0 ? -errno : loop_add_fd(m->conf.control, &m->w, m->efd, EPOLLIN, on_asked);
+	return rc ? err_set(e, -rc, "no eventfd for the machine: %s; raise the open file limit",
+			    strerror(-rc))
+		  : 0;
+}
+
+static int assemble(struct machine *m, struct err *e)
+{
+	int rc = make_wakeup(m, e);
+
+	/* The images first: a wrong name is the likeliest mistake. */
+	if (!rc && m->conf.kernel)
+		rc = linux_open(&m->image, m->conf.kernel, m->conf.initrd, m->conf.append, e);
+	if (!rc)
+		rc = make_accel(m, e);
+	if (!rc)
+		rc = make_memory(m, e);
+	if (!rc)
+		rc = bus_init(&m->bus, m->accel, e);
+	if (rc)
+		return rc;
+	m->bus_ready = true;
+	isa_irqs_init(&m->irqs, m->accel);
+	m->irqs_ready = true;
+	rc = make_chipset(m, e);
+	return rc ? rc : m->accel->ops->map(m->accel, e);
+}
+
+struct machine *machine_new(const struct machine_conf *c, struct err *e)
+{
+	struct machine *m = calloc(1, sizeof(*m));
+
+	if (!m) {
+		err_set(e, ENOMEM, "no memory for the machine");
+		return NULL;
+	}
+	m->conf = *c;
+	m->efd = -1;
+	m->image.kernel_fd = m->image.initrd_fd = -1;
+	pthread_mutex_init(&m->lock, NULL);
+	if (assemble(m, e)) {
+		machine_free(m);
+		return NULL;
+	}
+	return m;
+}
+
+void machine_free(struct machine *m)
+{
+	if (!m)
+		return;
+	machine_pause(m);
+	/* While the accelerator is open: devices take back their eventfds. */
+	pci_bus_free(m->pci);
+	legacy_free(m->legacy);
+	rtc_free(m->rtc);
+	serial_free(m->serial);
+	accel_close(m->accel);
+	if (m->bus_ready)
+		bus_exit(&m->bus);
+	if (m->irqs_ready)
+		isa_irqs_exit(&m->irqs);
+	linux_close(&m->image);
+	loop_del_fd(m->conf.control, &m->w);
+	if (m->efd >= 0)
+		close(m->efd);
+	pthread_mutex_destroy(&m->lock);
+	free(m);
+}
+
+/* --- life ----------------------------------------------------------------------------------- */
+
+struct pci_bus *machine_pci(struct machine *m)
+{
+	return m->pci;
+}
+
+struct accel *machine_accel(struct machine *m)
+{
+	return m->accel;
+}
+
+int machine_start(struct machine *m, struct err *e)
+{
+	int rc = prepare(m, e);
+
+	if (!rc)
+		rc = m->accel->ops->start(m->accel, e);
+	if (!rc)
+		m->started = m->running = true;
+	return rc;
+}
+
+void machine_pause(struct machine *m)
+{
+	if (!m->started || !m->running)
+		return;
+	m->accel->ops->pause(m->accel);
+	m->running = false;
+}
+
+void machine_resume(struct machine *m)
+{
+	if (!m->started || m->running)
+		return;
+	m->running = true;
+	m->accel->ops->resume(m->accel);
+}
+
+void machine_reset(struct machine *m)
+{
+	if (m->started)
+		do_reset(m);
+}
+
+void machine_powerdown(struct machine *m)
+{
+	pm_button(m->pm);
+}
+
+bool machine_running(const struct machine *m)
+{
+	return m->running;
+}

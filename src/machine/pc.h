@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The parts of the PC and where things are: what machine.c assembles. Private to this folder and
+ * its tests. Unless said otherwise calls are on the control loop, before or after the guest runs,
+ * and register handlers run under the bus lock.
+ */
+#ifndef MACHINE_PC_H
+#define MACHINE_PC_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "accel/accel.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/loop.h"
+#include "bus/bus.h"
+#include "bus/pci.h"
+
+struct chardev;
+
+/* --- the map -------------------------------------------------------------------------------- */
+
+#define PC_LOW_RAM_END 0xc0000000ull  /* RAM above goes to 4 GiB; the PCI window begins */
+#define PC_PCI_MEM     PC_LOW_RAM_END /* as in dsdt.asl */
+#define PC_PCI_MEM_END 0xfec00000ull  /* the IOAPIC; exclusive */
+#define PC_PCI_IO      0xc000
+#define PC_HIGH_RAM    0x100000000ull
+#define PC_ACPI_TABLES 0xe0000ull /* RSDP first */
+#define PC_ACPI_END    0x100000ull
+#define PC_PM_BASE     0x600 /* PIIX4 power management ports, 64 of them */
+#define PC_IRQ_SERIAL  4
+#define PC_IRQ_RTC     8
+#define PC_IRQ_SCI     9
+
+/* PIRQ A–D at power-on; all of them in the _PRS of dsdt.asl. */
+extern const uint8_t pc_pirq_irq[4];
+
+/* What a chipset register asks of the machine: any thread, deferred to the control loop. */
+struct pc_power {
+	void (*reset)(void *opaque);
+	void (*poweroff)(void *opaque);
+	void *opaque;
+};
+
+/* --- a timer that any thread may set -------------------------------------------------------- */
+
+struct deadline {
+	void (*fn)(struct deadline *d); /* on the control loop, no lock held */
+	struct loop *loop;
+	pthread_t owner; /* who made this: the control thread */
+	struct loop_timer timer;
+	struct loop_fd w;
+	int efd;
+	_Atomic uint64_t when; /* ns on the loop's clock, 0: not armed */
+};
+
+int deadline_init(struct deadline *d, struct loop *loop, void (*fn)(struct deadline *d),
+		  struct err *e);
+void deadline_exit(struct deadline *d);		      /* after deadline_init() failed, too */
+void deadline_set(struct deadline *d, uint64_t when); /* any thread; 0 disarms */
+
+/* --- devices -------------------------------------------------------------------------------- */
+
+/* 16550A at 0x3f8. c may be NULL: what is sent goes nowhere. */
+struct serial;
+struct serial *serial_new(struct bus *b, struct loop *control, struct chardev *c, uint16_t base,
+			  unsigned gsi, struct err *e);
+void serial_reset(struct serial *s);
+void serial_free(struct serial *s); /* flushes */
+
+/* MC146818 at 0x70. ram: bytes of guest memory, for the CMOS size bytes. clock NULL: the host's. */
+struct rtc;
+struct rtc *rtc_new(struct bus *b, struct loop *control, const struct clock *clock, uint64_t ram,
+		    struct err *e);
+void rtc_reset(struct rtc *r);
+void rtc_free(struct rtc *r);
+
+/* Keyboard controller's reset line, port 0x92, 0x80, 0x61, ELCR, DMA pages. */
+struct legacy;
+struct legacy *legacy_new(struct bus *b, const struct clock *clock, const struct pc_power *power,
+			  struct err *e);
+void legacy_reset(struct legacy *l);
+void legacy_free(struct legacy *l);
+
+/* The chipset's PCI functions; the bus owns and frees them. */
+int i440fx_add(struct pci_bus *p, struct err *e);
+struct piix3;
+struct isa_irqs;
+struct piix3 *piix3_add(struct pci_bus *p, const struct pc_power *power, struct isa_irqs *q,
+			struct err *e);
+/* Programs the PIRQ routing registers as firmware does. */
+void piix3_route(struct piix3 *x, const uint8_t irq[4]);
+/* pci_bus_new()'s set_pirq and the SCI; any thread. The opaque is a struct isa_irqs, which exists
+ * before the bus does. */
+struct isa_irqs {
+	struct accel *a;
+	pthread_mutex_t lock;
+	uint8_t route[4]; /* IRQ of PIRQ A–D, 0: none */
+	bool pirq[4], sci;
+	uint16_t level; /* what was last told to the interrupt controllers */
+};
+void isa_irqs_init(struct isa_irqs *q, struct accel *a);
+void isa_irqs_exit(struct isa_irqs *q);
+void isa_irqs_pirq(void *opaque, unsigned pirq, bool level);
+void isa_irqs_route(struct isa_irqs *q, unsigned pirq, uint8_t irq);
+void isa_irqs_sci(struct isa_irqs *q, bool level);
+
+struct pm;
+struct pm *pm_add(struct pci_bus *p, struct loop *control, const struct clock *clock,
+		  struct isa_irqs *q, const struct pc_power *power, struct err *e);
+/* Maps the registers at base and switches to ACPI mode, as firmware does. */
+void pm_enable(struct pm *pm, uint16_t base);
+void pm_button(struct pm *pm);
+
+/* --- tables and images ---------------------------------------------------------------------- */
+
+/* Writes the ACPI tables for so many CPUs at PC_ACPI_TABLES; *rsdp is where the RSDP is. */
+int acpi_build(const struct guest_mem *mem, unsigned cpus, uint64_t *rsdp, struct err *e);
+
+struct linux_image {
+	const char *kernel, *initrd; /* paths for messages; initrd may be NULL */
+	int kernel_fd, initrd_fd;    /* -1: none */
+	const char *append;	     /* may be NULL */
+};
+
+/* Opens the files; closes nothing on success. */
+int linux_open(struct linux_image *img, const char *kernel, const char *initrd, const char *append,
+	       struct err *e);
+void linux_close(struct linux_image *img);
+
+/*
+ * Reads kernel and initrd straight into guest memory, makes boot_params, page tables, GDT, and
+ * fills *boot. May be called again to start over. ram: bytes of guest memory in all.
+ */
+int linux_load(const struct linux_image *img, const struct guest_mem *mem, uint64_t ram,
+	       uint64_t rsdp, struct accel_boot *boot, struct err *e);
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* vmwire: options -> configuration -> VM -> run. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "control/cmdline.h"
+#include "control/vm.h"
+
+/* -accel kvm,probe=on: 0 when the accelerator works on this machine. */
+static int probe(const struct config *c)
+{
+	struct err e;
+
+	if (!strcmp(config_accel(c), "qtest"))
+		return 0;
+	if (!kvm_probe(c->accel_device ? c->accel_device : "/dev/kvm", &e))
+		return 0;
+	log_err(&e);
+	return 1;
+}
+
+/* Were one of them closed, the next descriptor opened would take its number, and the guest's output
+ * or our messages would go there. */
+static void fill_stdio(void)
+{
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
+			_exit(1);
+}
+
+int main(int argc, char **argv)
+{
+	struct config c;
+	struct err e = {0};
+	struct vm *vm;
+	int rc, status = 0;
+
+	fill_stdio();
+	rc = cmdline_parse(argc, argv, &c, stdout, &e);
+	if (rc < 0) {
+		log_err(&e);
+		status = 1;
+	} else if (rc == CMDLINE_DONE) {
+		status = fflush(stdout) ? 1 : 0;
+	} else if (c.probe) {
+		status = probe(&c);
+	} else {
+		vm = vm_new(&c, &e);
+		if (vm) {
+			status = vm_run(vm);
+		} else {
+			log_err(&e);
+			status = 1;
+		}
+		vm_free(vm);
+	}
+	config_free(&c);
+	return status;
+}

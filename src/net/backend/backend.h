@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A backend is one const struct net_backend in one file, listed in registry.c. Its option table
+ * is the only source of command line, QMP, --help and the manual page.
+ */
+#ifndef NET_BACKEND_BACKEND_H
+#define NET_BACKEND_BACKEND_H
+
+#include "base/err.h"
+#include "base/opt.h"
+#include "net/port/port.h"
+
+/* Where a backend's `info` prints. */
+struct text_out {
+	void (*line)(void *opaque, const char *text); /* one line without newline */
+	void *opaque;
+};
+
+struct net_backend {
+	const char *name; /* "user", "tap", "hubport", "dummy" */
+	const char *summary;
+	const struct opt_table *opts;
+	/* Makes an unjoined port out of parsed options (the table's struct). Opens what can fail
+	 * (sockets, devices) here. id is the netdev's name. */
+	int (*open)(const void *opts, const char *id, struct net_port **port, struct err *e);
+	/* [ctl] Details for the monitor (`info usernet`); loops are parked. May be NULL. */
+	void (*details)(const struct net_port *p, const struct text_out *out);
+};
+
+/* NULL-terminated. */
+const struct net_backend *const *net_backends(void);
+const struct net_backend *net_backend_find(const char *name);
+
+#endif

@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * TAP: a host interface whose wire is a file descriptor (rows T1 to T3, T7, T8).
+ *
+ * Towards the host: one writev() per frame, straight from the sender's buffers, the
+ * virtio_net_hdr (IFF_VNET_HDR) in vec[0]; large and partially checksummed frames go through
+ * whole. EAGAIN (sndbuf=) makes push() short, and EPOLLOUT is watched until there is room.
+ *
+ * From the host: readv() into buffers that the peer lends, else into a buffer of our own and
+ * net_push(). The kernel does not tell a frame's size before it is read, and cuts what does not
+ * fit, so behind a lent buffer of ordinary size stands our own as overflow: a large frame that
+ * surprises us is put together there and pushed, and from then on large buffers are borrowed
+ * until small frames have come for a while.
+ *
+ * EPOLLIN is level-triggered: a full batch simply ends the callback. While the peer has no room
+ * we keep still, and stop watching at the first event that finds us so.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <linux/virtio_net.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/iov.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "net/backend/backend.h"
+#include "net/backend/tap.h"
+#include "net/prot.h"
+
+/* Since Linux 6.2; the headers of older systems lack them. */
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
+
+#define VNET_HDR   ((unsigned)sizeof(struct virtio_net_hdr_mrg_rxbuf))
+#define ROOM_SMALL 1518u /* an Ethernet frame with a VLAN tag, without FCS */
+#define STAY_LARGE 64u	 /* small frames in a row until we borrow small buffers again */
+#define OWN_BUF	   (4u * 65536u)
+#define FRAME_BUF  (NET_FRAME_MAX + VNET_HDR + 6u) /* one frame in the own buffer */
+
+struct tap {
+	struct net_port port;
+	int fd;
+	char ifname[IFNAMSIZ];
+	bool vnet, uso;
+	struct loop_fd w;
+	uint32_t events; /* watched */
+	bool no_room;	 /* the peer's; nothing is read until it resumes */
+	bool want_out;	 /* a push was short */
+
+	unsigned large; /* > 0: borrow large buffers for that many more small frames */
+	unsigned ask;	/* slots to borrow next; grows while they are all used */
+
+	/* Frames read into the own buffer: [head, tail) wait for the peer. */
+	unsigned head, tail;
+	struct net_frame rx[NET_BATCH];
+	struct iovec rx_vec[NET_BATCH][2];
+	uint8_t *buf;
+};
+
+static struct tap *tap_of(struct net_port *p)
+{
+	return container_of(p, struct tap, port);
+}
+
+static void watch(struct tap *t, uint32_t events)
+{
+	int rc;
+
+	if (events == t->events || !t->w.slot)
+		return;
+	rc = loop_mod_fd(t->port.loop[0], &t->w, events);
+	if (rc)
+		log_warn("%s: cannot watch the TAP: %s", t->port.name, strerror(-rc));
+	t->events = events;
+}
+
+/* --- towards the host ----------------------------------------------------------------------- */
+
+static void put_hdr(struct virtio_net_hdr_mrg_rxbuf *h, const struct net_offload *o)
+{
+	*h = (struct virtio_net_hdr_mrg_rxbuf){
+		.hdr =
+			{
+				.flags = o->flags,
+				.gso_type = o->gso_type,
+				.hdr_len = o->hdr_len,
+				.gso_size = o->gso_size,
+				.csum_start = o->csum_start,
+				.csum_offset = o->csum_offset,
+			},
+	};
+}
+
+static void get_hdr(const struct virtio_net_hdr_mrg_rxbuf *h, struct net_offload *o)
+{
+	*o = (struct net_offload){
+		.flags = h->hdr.flags & (NET_F_NEEDS_CSUM | NET_F_DATA_VALID),
+		.gso_type = h->hdr.gso_type,
+		.hdr_len = h->hdr.hdr_len,
+		.gso_size = h->hdr.gso_size,
+		.csum_start = h->hdr.csum_start,
+		.csum_offset = h->hdr.csum_offset,
+	};
+}
+
+static const char *write_error(int err)
+{
+	switch (err) {
+	case EIO:
+		return "interface is down";
+	case EINVAL:
+		return "refused by the kernel (offload metadata or length)";
+	case ENOMEM:
+	case ENOBUFS:
+		return "kernel out of memory";
+	default:
+		return "write to the TAP failed";
+	}
+}
+
+static unsigned tap_push(struct net_port *p, unsigned q, struct net_frame *f, unsigned n)
+{
+	struct tap *t = tap_of(p);
+	struct virtio_net_hdr_mrg_rxbuf h;
+
+	for (unsigned i = 0; i < n; i++) {
+		ssize_t rc;
+
+		if (t->vnet) {
+			put_hdr(&h, &f[i].off);
+			f[i].vec[0] = (struct iovec){&h, VNET_HDR};
+		}
+		do {
+			rc = writev(t->fd, t->vnet ? f[i].vec : f[i].vec + 1,
+				    (int)(t->vnet ? f[i].nvec : f[i].nvec - 1));
+		} while (rc < 0 && errno == EINTR);
+		if (rc >= 0)
+			continue;
+		if (errno == EAGAIN) {
+			t->want_out = true;
+			watch(t, t->events | EPOLLOUT);
+			return i;
+		}
+		net_drop(p, q, write_error(errno));
+	}
+	return n;
+}
+
+/* --- from the host -------------------------------------------------------------------------- */
+
+/* The interface was removed under us: nothing comes any more, and epoll would report it forever. */
+static void gone(struct tap *t)
+{
+	log_warn("%s: the TAP interface %s is gone; the card on it has lost its network",
+		 t->port.name, t->ifname);
+	loop_del_fd(t->port.loop[0], &t->w);
+}
+
+static ssize_t tap_readv(struct tap *t, const struct iovec *vec, unsigned n)
+{
+	ssize_t rc;
+
+	do {
+		rc = readv(t->fd, vec, (int)n);
+	} while (rc < 0 && errno == EINTR);
+	if (rc < 0 && errno != EAGAIN)
+		gone(t);
+	return rc;
+}
+
+static void add_own(struct tap *t, uint8_t *at, size_t len, const struct net_offload *off)
+{
+	struct net_frame *f = &t->rx[t->tail];
+	struct iovec *vec = t->rx_vec[t->tail++];
+
+	vec[1] = (struct iovec){at, len};
+	*f = (struct net_frame){.vec = vec, .nvec = 2, .len = (uint32_t)len, .off = *off};
+}
+
+/* Pushes what waits in the own buffer. False when the peer had no room for all of it. */
+static bool flush_own(struct tap *t)
+{
+	if (t->head < t->tail)
+		t->head += net_push(&t->port, 0, t->rx + t->head, t->tail - t->head);
+	if (t->head < t->tail) {
+		t->no_room = true;
+		return false;
+	}
+	t->head = t->tail = 0;
+	return true;
+}
+
+/* Reads up to `max` frames into the own buffer and pushes them. Returns how many; fewer than
+ * max: the kernel has no more for now, or the peer no room. */
+static unsigned drain_own(struct tap *t, unsigned max)
+{
+	size_t used = 0;
+
+	while (t->tail < max && OWN_BUF - used >= FRAME_BUF) {
+		struct virtio_net_hdr_mrg_rxbuf h = {0};
+		struct net_offload off;
+		struct iovec vec[2] = {{&h, VNET_HDR}, {t->buf + used, NET_FRAME_MAX}};
+		ssize_t rc = t->vnet ? tap_readv(t, vec, 2) : tap_readv(t, vec + 1, 1);
+
+		if (rc < 0)
+			break;
+		rc -= t->vnet ? VNET_HDR : 0;
+		if (rc < (ssize_t)ETH_HDR) {
+			net_drop(&t->port, 0, "runt frame from the TAP");
+			continue;
+		}
+		get_hdr(&h, &off);
+		add_own(t, t->buf + used, (size_t)rc, &off);
+		used = align_up(used + (size_t)rc, 64);
+	}
+	max = t->tail;
+	return flush_own(t) ? max : 0;
+}
+
+/* A frame larger than its slot: puts it together at the start of the own buffer, where its rest
+ * lies already (behind `room` bytes kept free). */
+static void oversized(struct tap *t, const struct net_slot *s, uint32_t room, size_t len,
+		      const struct net_offload *off)
+{
+	iov_read(s->f.vec + 1, s->f.nvec - 1, 0, t->buf, room);
+	add_own(t, t->buf, len, off);
+}
+
+enum fill { FILLED, EMPTY, OVERFLOW };
+
+/* Reads one frame into slot s. */
+static enum fill fill_slot(struct tap *t, struct net_slot *s)
+{
+	struct virtio_net_hdr_mrg_rxbuf h = {0};
+	struct iovec vec[NET_VEC_MAX + 1];
+	uint32_t room = MIN(s->f.len, NET_FRAME_MAX);
+	unsigned n = 1;
+	ssize_t rc;
+
+	vec[0] = (struct iovec){&h, VNET_HDR};
+	n += iov_slice(s->f.vec + 1, s->f.nvec - 1, 0, room, vec + 1, NET_VEC_MAX - 1, NULL);
+	if (room < NET_FRAME_MAX)
+		vec[n++] = (struct iovec){t->buf + room, NET_FRAME_MAX - room};
+	do {
+		rc = t->vnet ? tap_readv(t, vec, n) : tap_readv(t, vec + 1, n - 1);
+		if (rc < 0)
+			return EMPTY;
+		rc -= t->vnet ? VNET_HDR : 0;
+		if (rc < (ssize_t)ETH_HDR)
+			net_drop(&t->port, 0, "runt frame from the TAP");
+	} while (rc < (ssize_t)ETH_HDR);
+	get_hdr(&h, &s->f.off);
+	if (rc > (ssize_t)ROOM_SMALL)
+		t->large = STAY_LARGE;
+	else if (t->large)
+		t->large--;
+	if (rc > (ssize_t)room) {
+		oversized(t, s, room, (size_t)rc, &s->f.off);
+		return OVERFLOW;
+	}
+	s->f.len = (uint32_t)rc;
+	return FILLED;
+}
+
+/* Reads up to max frames into lent buffers. Returns how many; fewer than max: see drain_own(). */
+static unsigned drain_lent(struct tap *t, unsigned max)
+{
+	struct net_slot slot[NET_BATCH];
+	enum fill how = FILLED;
+	unsigned n, done = 0;
+
+	n = net_lend(&t->port, 0, t->large ? NET_FRAME_MAX : ROOM_SMALL, slot, MIN(t->ask, max));
+	/* A small ring may never hold a large frame in one piece of lending. */
+	if (!n && t->large)
+		n = net_lend(&t->port, 0, ROOM_SMALL, slot, MIN(t->ask, max));
+	if (!n) {
+		t->no_room = true;
+		return 0;
+	}
+	while (done < n && how == FILLED) {
+		how = fill_slot(t, &slot[done]);
+		done += how == FILLED;
+	}
+	for (unsigned i = done; i < n; i++)
+		slot[i].f.len = 0;
+	net_commit(&t->port, 0, slot, n);
+	t->ask = done == n ? MIN(2 * t->ask, (unsigned)NET_BATCH) : MAX(t->ask / 2, 4u);
+	if (how == OVERFLOW)
+		return flush_own(t) ? done + 1 : 0;
+	return how == EMPTY ? 0 : done;
+}
+
+static void drain(struct tap *t)
+{
+	unsigned budget = NET_BATCH;
+
+	while (budget && !t->no_room && t->w.slot) {
+		bool lent = net_may_lend(&t->port, 0);
+		unsigned max = lent && t->large ? MIN(budget, 8u) : budget;
+		unsigned n = lent ? drain_lent(t, max) : drain_own(t, max);
+
+		if (!n || (!lent && n < max))
+			return;
+		budget -= MIN(n, budget);
+	}
+}
+
+static void tap_event(struct loop_fd *w, uint32_t events)
+{
+	struct tap *t = container_of(w, struct tap, w);
+
+	if (events & EPOLLOUT && t->want_out) {
+		t->want_out = false;
+		net_resume(&t->port, 0);
+		if (!t->want_out)
+			watch(t, t->events & ~(uint32_t)EPOLLOUT);
+	}
+	if (t->no_room) {
+		watch(t, t->events & ~(uint32_t)EPOLLIN);
+		/* Reported even when nothing is watched. */
+		if (events & (EPOLLERR | EPOLLHUP))
+			gone(t);
+		return;
+	}
+	drain(t);
+}
+
+static void tap_resume(struct net_port *p, unsigned q)
+{
+	struct tap *t = tap_of(p);
+
+	(void)q;
+	t->no_room = false;
+	if (!flush_own(t))
+		return;
+	/* Level-triggered: what the kernel holds is reported in the next round. */
+	watch(t, t->events | EPOLLIN);
+}
+
+/* --- joining -------------------------------------------------------------------------------- */
+
+static void tap_caps(const struct net_port *p, struct net_caps *c)
+{
+	const struct tap *t = container_of(p, struct tap, port);
+
+	*c = (struct net_caps){.queues = 1};
+	if (t->vnet)
+		c->offloads = NET_CAP_CSUM | NET_CAP_TSO4 | NET_CAP_TSO6 | NET_CAP_ECN |
+			      (t->uso ? NET_CAP_USO : 0);
+}
+
+/* Tells the kernel what the peer takes; the kernel segments the rest itself. */
+static int set_offload(struct tap *t)
+{
+	uint32_t caps = t->port.peer_caps.offloads;
+	unsigned long f = 0;
+
+	if (!t->vnet)
+		return 0;
+	if (caps & NET_CAP_CSUM) {
+		f = TUN_F_CSUM;
+		f |= caps & NET_CAP_TSO4 ? TUN_F_TSO4 : 0;
+		f |= caps & NET_CAP_TSO6 ? TUN_F_TSO6 : 0;
+		if (f & (TUN_F_TSO4 | TUN_F_TSO6) && caps & NET_CAP_ECN)
+			f |= TUN_F_TSO_ECN;
+		if (t->uso && caps & NET_CAP_USO)
+			f |= TUN_F_USO4 | TUN_F_USO6;
+	}
+	return ioctl(t->fd, TUNSETOFFLOAD, f) < 0 ? -errno : 0;
+}
+
+static void tap_peer_caps_changed(struct net_port *p)
+{
+	struct tap *t = tap_of(p);
+	int rc = set_offload(t);
+
+	if (rc)
+		log_warn("%s: cannot change the offloads of %s: %s", p->name, t->ifname,
+			 strerror(-rc));
+}
+
+static int tap_attach(struct net_port *p, struct err *e)
+{
+	struct tap *t = tap_of(p);
+	int rc = set_offload(t);
+
+	if (rc)
+		return err_set(e, -rc, "%s: TUNSETOFFLOAD on %s: %s", p->name, t->ifname,
+			       strerror(-rc));
+	t->no_room = t->want_out = false;
+	t->ask = 4;
+	t->events = EPOLLIN;
+	rc = loop_add_fd(p->loop[0], &t->w, t->fd, t->events, tap_event);
+	if (rc)
+		return err_set(e, -rc, "%s: cannot watch %s: %s", p->name, t->ifname,
+			       strerror(-rc));
+	return 0;
+}
+
+static void tap_detach(struct net_port *p)
+{
+	struct tap *t = tap_of(p);
+
+	loop_del_fd(p->loop[0], &t->w);
+	while (t->head < t->tail) {
+		net_drop(p, 0, "unplugged before the peer had room");
+		t->head++;
+	}
+	t->head = t->tail = 0;
+}
+
+static void tap_info(const struct net_port *p, char *buf, size_t len)
+{
+	const struct tap *t = container_of(p, struct tap, port);
+
+	snprintf(buf, len, "ifname=%s,vnet_hdr=%s", t->ifname, t->vnet ? "on" : "off");
+}
+
+static void tap_destroy(struct net_port *p)
+{
+	struct tap *t = tap_of(p);
+
+	if (t->fd >= 0)
+		close(t->fd);
+	free(t->buf);
+	free(t);
+}
+
+static const struct net_port_ops tap_ops = {
+	.kind = "tap",
+	.push = tap_push,
+	.resume = tap_resume,
+	.caps = tap_caps,
+	.attach = tap_attach,
+	.detach = tap_detach,
+	.peer_caps_changed = tap_peer_caps_changed,
+	.info = tap_info,
+	.destroy = tap_destroy,
+};
+
+int tap_port_new(struct tap_dev *dev, const char *id, struct net_port **port, struct err *e)
+{
+	struct tap *t = calloc(1, sizeof(*t));
+
+	if (t)
+		t->buf = malloc(OWN_BUF);
+	if (!t || !t->buf) {
+		free(t);
+		return err_set(e, ENOMEM, "tap: no memory");
+	}
+	net_port_init(&t->port, &tap_ops, id);
+	t->fd = dev->fd;
+	dev->fd = -1;
+	t->vnet = dev->vnet;
+	t->uso = dev->uso;
+	snprintf(t->ifname, sizeof(t->ifname), "%s", dev->ifname);
+	*port = &t->port;
+	return 0;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* NIC models: one const struct nic_model per card, listed in models.c. */
+#ifndef NET_NIC_NIC_H
+#define NET_NIC_NIC_H
+
+#include "base/err.h"
+#include "base/opt.h"
+#include "bus/pci.h"
+#include "net/port/port.h"
+
+#define NIC_VECTORS_AUTO UINT32_MAX
+
+/* What every card is made from; the first member of each model's option struct. */
+struct nic_conf {
+	char *id;	    /* name in the monitor; NULL: made up */
+	struct opt_mac mac; /* set by assembly if the user did not */
+	int devfn;	    /* PCI_AUTO or slot << 3 | function */
+	uint32_t vectors;   /* MSI-X vectors; 0: INTx; NIC_VECTORS_AUTO: the model's choice */
+};
+
+struct nic {
+	struct net_port port;
+	struct pci_dev *pci;
+	uint8_t mac[6];
+	const struct nic_model *model;
+};
+
+struct nic_model {
+	const char *name;	      /* "virtio-net-pci" */
+	const char *const *aliases;   /* "virtio", …; NULL-terminated, may be NULL */
+	const char *summary;	      /* one line */
+	const char *driver;	      /* the Linux driver a guest binds: "virtio_net" */
+	const struct opt_table *opts; /* of -device NAME,…; struct starts with nic_conf */
+	/* Makes the card and plugs it into the bus, which owns it (nic is freed by
+	 * pci_dev.ops->destroy). opts: the table's struct. Unjoined port. */
+	int (*create)(const void *opts, struct pci_bus *bus, struct nic **out, struct err *e);
+};
+
+/* A PCI address "slot[.function]", both hexadecimal with or without 0x, slot 0 included; false when
+ * it is none. */
+bool nic_parse_slot(const char *value, int *devfn);
+
+/* NULL-terminated. */
+const struct nic_model *const *nic_models(void);
+const struct nic_model *nic_model_find(const char *name); /* name or alias */
+
+#endif

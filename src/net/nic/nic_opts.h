@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the option tables and sources of all NIC models share. */
+#ifndef NET_NIC_NIC_OPTS_H
+#define NET_NIC_NIC_OPTS_H
+
+#include "net/nic/nic.h"
+
+extern const struct nic_model virtio_net_model;
+
+/* Fills in: no MAC, first free slot, the model's own number of vectors. */
+void nic_conf_defaults(struct nic_conf *c);
+
+/* addr=: "slot[.function]", hexadecimal as QEMU has it. out: a struct that begins with nic_conf. */
+int nic_parse_addr(const char *value, void *out, struct err *e);
+
+/* The options of every card; the table's struct begins with struct nic_conf. */
+#define NIC_OPTS                                                                                   \
+	{.name = "id",                                                                             \
+	 .type = OPT_STR,                                                                          \
+	 .off = offsetof(struct nic_conf, id),                                                     \
+	 .arg = "name",                                                                            \
+	 .help = "name in the monitor (default: made up)"},                                        \
+		{.name = "mac",                                                                    \
+		 .type = OPT_MAC,                                                                  \
+		 .off = offsetof(struct nic_conf, mac),                                            \
+		 .arg = "aa:bb:cc:dd:ee:ff",                                                       \
+		 .help = "MAC address (default: made up, the same at each start)"},                \
+	{                                                                                          \
+		.name = "addr", .type = OPT_CUSTOM, .off = offsetof(struct nic_conf, devfn),       \
+		.arg = "slot[.function]",                                                          \
+		.help = "PCI address, hexadecimal (default: the first free slot)",                 \
+		.parse = nic_parse_addr                                                            \
+	}
+
+#endif

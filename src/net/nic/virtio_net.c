@@ -1,0 +1,546 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The virtio network card (virtio 1.2 section 5.1): options, features, configuration, and its
+ * life as a PCI device on one side and a port on the other.
+ *
+ * Queue pair p's rings live on loop p of the wire, the control queue on loop 0; all of them move
+ * when the wire does (attach, detach). What a running driver negotiated is written on loop 0 when
+ * its first receive queue starts and cleared when the device is reset; the port's capabilities
+ * follow, so that a peer never sends what the driver does not take.
+ *
+ * Of the offloads that a guest may use for what it sends, those are offered that the peer takes;
+ * without a peer all are. A peer that comes later and can do less is served by the software
+ * offload in net_push().
+ */
+#include "net/nic/virtio_net.h"
+
+#include <errno.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ids.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "net/nic/nic_opts.h"
+
+/* --- offloads and capabilities -------------------------------------------------------------- */
+
+uint64_t vnet_guest_offload_bits(void)
+{
+	return VIRTIO_BIT(VIRTIO_NET_F_GUEST_CSUM) | VIRTIO_BIT(VIRTIO_NET_F_GUEST_TSO4) |
+	       VIRTIO_BIT(VIRTIO_NET_F_GUEST_TSO6) | VIRTIO_BIT(VIRTIO_NET_F_GUEST_ECN);
+}
+
+/* 5.1.3.1: what needs what. */
+static uint64_t drop_orphans(uint64_t f)
+{
+	static const struct {
+		uint8_t bit, needs;
+	} dep[] = {
+		{VIRTIO_NET_F_GUEST_TSO4, VIRTIO_NET_F_GUEST_CSUM},
+		{VIRTIO_NET_F_GUEST_TSO6, VIRTIO_NET_F_GUEST_CSUM},
+		{VIRTIO_NET_F_HOST_TSO4, VIRTIO_NET_F_CSUM},
+		{VIRTIO_NET_F_HOST_TSO6, VIRTIO_NET_F_CSUM},
+		{VIRTIO_NET_F_CTRL_RX, VIRTIO_NET_F_CTRL_VQ},
+		{VIRTIO_NET_F_CTRL_RX_EXTRA, VIRTIO_NET_F_CTRL_RX},
+		{VIRTIO_NET_F_CTRL_VLAN, VIRTIO_NET_F_CTRL_VQ},
+		{VIRTIO_NET_F_CTRL_MAC_ADDR, VIRTIO_NET_F_CTRL_VQ},
+		{VIRTIO_NET_F_GUEST_ANNOUNCE, VIRTIO_NET_F_CTRL_VQ},
+		{VIRTIO_NET_F_CTRL_GUEST_OFFLOADS, VIRTIO_NET_F_CTRL_VQ},
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(dep); i++)
+		if (!(f & VIRTIO_BIT(dep[i].needs)))
+			f &= ~VIRTIO_BIT(dep[i].bit);
+	if (!(f & (VIRTIO_BIT(VIRTIO_NET_F_GUEST_TSO4) | VIRTIO_BIT(VIRTIO_NET_F_GUEST_TSO6))))
+		f &= ~VIRTIO_BIT(VIRTIO_NET_F_GUEST_ECN);
+	if (!(f & (VIRTIO_BIT(VIRTIO_NET_F_HOST_TSO4) | VIRTIO_BIT(VIRTIO_NET_F_HOST_TSO6))))
+		f &= ~VIRTIO_BIT(VIRTIO_NET_F_HOST_ECN);
+	return f;
+}
+
+static uint64_t vnet_features(struct virtio_pci *v)
+{
+	struct vnet *n = container_of(v, struct vnet, v);
+	const struct vnet_opts *o = &n->opts;
+	uint32_t peer = atomic_load(&n->peer_offloads);
+	const struct {
+		bool on;
+		uint8_t bit;
+	} offer[] = {
+		{true, VIRTIO_NET_F_MAC},
+		{o->status, VIRTIO_NET_F_STATUS},
+		{o->host_mtu, VIRTIO_NET_F_MTU},
+		{o->mrg_rxbuf, VIRTIO_NET_F_MRG_RXBUF},
+		{o->csum && peer & NET_CAP_CSUM, VIRTIO_NET_F_CSUM},
+		{o->gso && o->host_tso4 && peer & NET_CAP_TSO4, VIRTIO_NET_F_HOST_TSO4},
+		{o->gso && o->host_tso6 && peer & NET_CAP_TSO6, VIRTIO_NET_F_HOST_TSO6},
+		{o->gso && o->host_ecn && peer & NET_CAP_ECN, VIRTIO_NET_F_HOST_ECN},
+		{o->guest_csum, VIRTIO_NET_F_GUEST_CSUM},
+		{o->guest_tso4, VIRTIO_NET_F_GUEST_TSO4},
+		{o->guest_tso6, VIRTIO_NET_F_GUEST_TSO6},
+		{o->guest_ecn, VIRTIO_NET_F_GUEST_ECN},
+		{o->ctrl_vq, VIRTIO_NET_F_CTRL_VQ},
+		{o->ctrl_rx, VIRTIO_NET_F_CTRL_RX},
+		{o->ctrl_rx, VIRTIO_NET_F_CTRL_RX_EXTRA},
+		{o->ctrl_vlan, VIRTIO_NET_F_CTRL_VLAN},
+		{o->ctrl_mac_addr, VIRTIO_NET_F_CTRL_MAC_ADDR},
+		{o->guest_announce && o->status, VIRTIO_NET_F_GUEST_ANNOUNCE},
+		{o->ctrl_guest_offloads, VIRTIO_NET_F_CTRL_GUEST_OFFLOADS},
+	};
+	uint64_t f = 0;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(offer); i++)
+		if (offer[i].on)
+			f |= VIRTIO_BIT(offer[i].bit);
+	return drop_orphans(f);
+}
+
+void vnet_set_guest_offloads(struct vnet *n, uint64_t bits)
+{
+	bits = drop_orphans(bits);
+	if (n->guest_offloads == bits)
+		return;
+	n->guest_offloads = bits;
+	if (vnet_on_loop(n, 0))
+		net_caps_changed(&n->nic.port);
+}
+
+static void vnet_caps(const struct net_port *p, struct net_caps *c)
+{
+	const struct vnet *n = vnet_of_port((struct net_port *)(uintptr_t)p);
+
+	*c = (struct net_caps){.queues = VNET_PAIRS, .mtu = n->opts.host_mtu, .lends = true};
+	if (vnet_guest_can(n, VIRTIO_NET_F_GUEST_CSUM))
+		c->offloads |= NET_CAP_CSUM;
+	if (vnet_guest_can(n, VIRTIO_NET_F_GUEST_TSO4))
+		c->offloads |= NET_CAP_TSO4;
+	if (vnet_guest_can(n, VIRTIO_NET_F_GUEST_TSO6))
+		c->offloads |= NET_CAP_TSO6;
+	if (vnet_guest_can(n, VIRTIO_NET_F_GUEST_ECN))
+		c->offloads |= NET_CAP_ECN;
+}
+
+/* --- configuration (5.1.4) ------------------------------------------------------------------ */
+
+static void config_image(struct vnet *n, uint8_t img[VNET_CONFIG_LEN])
+{
+	uint64_t mac = atomic_load(&n->mac);
+
+	memset(img, 0, VNET_CONFIG_LEN);
+	for (unsigned i = 0; i < 6; i++)
+		img[i] = (uint8_t)(mac >> 8 * i);
+	put_le16(img + offsetof(struct virtio_net_config, status), atomic_load(&n->status));
+	put_le16(img + offsetof(struct virtio_net_config, max_virtqueue_pairs), VNET_PAIRS);
+	put_le16(img + offsetof(struct virtio_net_config, mtu), (uint16_t)n->opts.host_mtu);
+}
+
+static void vnet_config_read(struct virtio_pci *v, unsigned off, uint8_t *buf, unsigned len)
+{
+	uint8_t img[VNET_CONFIG_LEN];
+
+	config_image(container_of(v, struct vnet, v), img);
+	memcpy(buf, img + off, len);
+}
+
+/* Legacy drivers set their address here, byte by byte (5.1.4.1). */
+static void vnet_config_write(struct virtio_pci *v, unsigned off, const uint8_t *buf, unsigned len)
+{
+	struct vnet *n = container_of(v, struct vnet, v);
+	uint8_t img[VNET_CONFIG_LEN];
+
+	if (virtio_has(v, VIRTIO_F_VERSION_1) || virtio_has(v, VIRTIO_NET_F_CTRL_MAC_ADDR))
+		return;
+	config_image(n, img);
+	memcpy(img + off, buf, len);
+	atomic_store(&n->mac, vnet_pack_mac(img));
+}
+
+/* --- queues --------------------------------------------------------------------------------- */
+
+static void vnet_started(struct virtio_pci *v, unsigned i)
+{
+	struct vnet *n = container_of(v, struct vnet, v);
+
+	/* Whichever queue comes first, or alone: features are the same for all. */
+	n->mergeable = virtio_has(v, VIRTIO_NET_F_MRG_RXBUF);
+	n->hdr_len = n->mergeable || virtio_has(v, VIRTIO_F_VERSION_1)
+			     ? sizeof(struct virtio_net_hdr_mrg_rxbuf)
+			     : sizeof(struct virtio_net_hdr);
+	if (i == 0) {
+		n->running = true;
+		vnet_set_guest_offloads(n, atomic_load(&v->features) & vnet_guest_offload_bits());
+	}
+	if (i < VNET_CTRL && i % 2 == 0)
+		vnet_rx_start(&n->rx[i / 2]);
+}
+
+static void vnet_stopped(struct virtio_pci *v, unsigned i)
+{
+	struct vnet *n = container_of(v, struct vnet, v);
+
+	if (i == 0)
+		n->running = false;
+	if (i < VNET_CTRL && i % 2)
+		vnet_tx_forget(&n->tx[i / 2], atomic_load(&v->q[i].loop));
+}
+
+static void vnet_kicked(struct virtio_pci *v, unsigned i)
+{
+	struct vnet *n = container_of(v, struct vnet, v);
+
+	if (i == VNET_CTRL)
+		vnet_ctrl_kicked(n);
+	else if (i % 2)
+		vnet_tx_run(&n->tx[i / 2]);
+	else
+		vnet_rx_kicked(&n->rx[i / 2]);
+}
+
+static void vnet_reset(struct virtio_pci *v)
+{
+	struct vnet *n = container_of(v, struct vnet, v);
+
+	vnet_filter_reset(n);
+	vnet_set_guest_offloads(n, 0);
+	atomic_fetch_and(&n->status, (uint16_t)~VIRTIO_NET_S_ANNOUNCE);
+	atomic_store(&n->mac, vnet_pack_mac(n->nic.mac));
+}
+
+static void vnet_free(struct vnet *n)
+{
+	for (unsigned i = 0; i < VNET_PAIRS; i++) {
+		vnet_tx_exit(&n->tx[i]);
+		vnet_rx_exit(&n->rx[i]);
+	}
+	free(n);
+}
+
+static void vnet_destroy(struct virtio_pci *v)
+{
+	vnet_free(container_of(v, struct vnet, v));
+}
+
+static const struct virtio_ops vnet_virtio_ops = {
+	.features = vnet_features,
+	.config_read = vnet_config_read,
+	.config_write = vnet_config_write,
+	.started = vnet_started,
+	.stopped = vnet_stopped,
+	.kicked = vnet_kicked,
+	.reset = vnet_reset,
+	.destroy = vnet_destroy,
+};
+
+/* --- the port ------------------------------------------------------------------------------- */
+
+/* Sets or clears status bits; tells the driver if something changed. */
+static void set_status(struct vnet *n, uint16_t set, uint16_t clear)
+{
+	uint16_t old = atomic_fetch_or(&n->status, set);
+
+	old |= atomic_fetch_and(&n->status, (uint16_t)~clear) & clear;
+	if ((~old & set || old & clear) && virtio_has(&n->v, VIRTIO_NET_F_STATUS))
+		virtio_pci_config_changed(&n->v);
+}
+
+static void vnet_resume(struct net_port *p, unsigned pair)
+{
+	vnet_tx_resume(&vnet_of_port(p)->tx[pair]);
+}
+
+static void vnet_peer_caps_changed(struct net_port *p)
+{
+	atomic_store(&vnet_of_port(p)->peer_offloads, p->peer_caps.offloads);
+}
+
+static void vnet_detach(struct net_port *p)
+{
+	struct vnet *n = vnet_of_port(p);
+
+	for (unsigned i = 0; i < VNET_PAIRS; i++)
+		vnet_tx_forget(&n->tx[i], atomic_load(&n->v.q[2 * i + 1].loop));
+	for (unsigned i = 0; i < n->v.conf.nqueues; i++)
+		virtio_pci_set_loop(&n->v, i, NULL, NULL);
+	atomic_store(&n->peer_offloads, NET_CAP_OFFLOADS);
+}
+
+static int vnet_attach(struct net_port *p, struct err *e)
+{
+	struct vnet *n = vnet_of_port(p);
+	struct net_caps now;
+
+	for (unsigned i = 0; i < n->v.conf.nqueues; i++) {
+		struct loop *l = p->loop[i == VNET_CTRL ? 0 : i / 2];
+
+		if (virtio_pci_set_loop(&n->v, i, l, e) < 0) {
+			int code = e ? e->code : EIO;
+
+			vnet_detach(p);
+			return -code;
+		}
+	}
+	vnet_peer_caps_changed(p);
+	/* Until now the driver could change its mind without a word to this wire. */
+	vnet_caps(p, &now);
+	if (now.offloads != p->caps.offloads)
+		net_caps_changed(p);
+	for (unsigned i = 0; i < VNET_PAIRS; i++)
+		n->tx[i].stalled = n->rx[i].stalled = false;
+	/* Frames that wait in the rings get going; and the guest is elsewhere now, so it shall
+	 * tell its neighbours (5.1.6.5.4). */
+	for (unsigned i = 0; i < n->v.conf.nqueues; i++)
+		virtio_pci_kick(&n->v, i);
+	if (n->running && virtio_has(&n->v, VIRTIO_NET_F_GUEST_ANNOUNCE))
+		set_status(n, VIRTIO_NET_S_ANNOUNCE, 0);
+	return 0;
+}
+
+static void vnet_link(struct net_port *p, bool up)
+{
+	if (up)
+		set_status(vnet_of_port(p), VIRTIO_NET_S_LINK_UP, 0);
+	else
+		set_status(vnet_of_port(p), 0, VIRTIO_NET_S_LINK_UP);
+}
+
+static void vnet_info(const struct net_port *p, char *buf, size_t len)
+{
+	const struct vnet *n = vnet_of_port((struct net_port *)(uintptr_t)p);
+	uint64_t m = atomic_load(&n->mac);
+	unsigned b[6];
+
+	for (unsigned i = 0; i < 6; i++)
+		b[i] = m >> 8 * i & 0xff;
+	snprintf(buf, len, "macaddr=%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4],
+		 b[5]);
+}
+
+static void vnet_port_destroy(struct net_port *p)
+{
+	/* The bus owns the card; it calls vnet_destroy(). */
+	pci_remove(vnet_of_port(p)->nic.pci);
+}
+
+static const struct net_port_ops vnet_port_ops = {
+	.kind = "virtio-net-pci",
+	.push = vnet_push,
+	.resume = vnet_resume,
+	.lend = vnet_lend,
+	.commit = vnet_commit,
+	.caps = vnet_caps,
+	.attach = vnet_attach,
+	.detach = vnet_detach,
+	.peer_caps_changed = vnet_peer_caps_changed,
+	.link = vnet_link,
+	.info = vnet_info,
+	.destroy = vnet_port_destroy,
+};
+
+/* --- options and creation ------------------------------------------------------------------- */
+
+#define YES(field_, name_, help_)                                                                  \
+	{                                                                                          \
+		.name = (name_), .type = OPT_BOOL, .off = offsetof(struct vnet_opts, field_),      \
+		.arg = "on|off", .help = (help_)                                                   \
+	}
+#define MISSING(name_, help_)                                                                      \
+	{                                                                                          \
+		.name = (name_), .type = OPT_STR, .arg = "value", .help = (help_),                 \
+		.missing = (help_)                                                                 \
+	}
+
+static const struct opt vnet_opt_list[] = {
+	NIC_OPTS,
+	{.name = "vectors",
+	 .type = OPT_U32,
+	 .off = offsetof(struct nic_conf, vectors),
+	 .max = VIRTIO_VECTORS_MAX,
+	 .arg = "n",
+	 .help = "MSI-X vectors, 0: one INTx line (default: 3)"},
+	{.name = "host_mtu",
+	 .type = OPT_U32,
+	 .off = offsetof(struct vnet_opts, host_mtu),
+	 .min = 68,
+	 .max = 65535,
+	 .arg = "bytes",
+	 .help = "tell the guest this MTU (default: none told)"},
+	{.name = "rx_queue_size",
+	 .type = OPT_U32,
+	 .off = offsetof(struct vnet_opts, rx_queue_size),
+	 .min = 64,
+	 .max = VNET_RING_MAX,
+	 .arg = "n",
+	 .help = "receive descriptors, a power of two (default: 256)"},
+	{.name = "tx_queue_size",
+	 .type = OPT_U32,
+	 .off = offsetof(struct vnet_opts, tx_queue_size),
+	 .min = 64,
+	 .max = VNET_RING_MAX,
+	 .arg = "n",
+	 .help = "transmit descriptors, a power of two (default: 256)"},
+	YES(disable_legacy, "disable-legacy", "no legacy interface: virtio 1.0 (default: off)"),
+	YES(disable_modern, "disable-modern", "no virtio 1.0 interface (default: off)"),
+	YES(event_idx, "event_idx", "fewer doorbells and interrupts (default: on)"),
+	YES(indirect_desc, "indirect_desc", "indirect descriptors (default: on)"),
+	YES(mrg_rxbuf, "mrg_rxbuf", "mergeable receive buffers (default: on)"),
+	YES(csum, "csum", "guest leaves checksums to us (default: on)"),
+	YES(gso, "gso", "guest leaves segmentation to us (default: on)"),
+	YES(host_tso4, "host_tso4", "guest sends TCP/IPv4 frames of 64 KiB (default: on)"),
+	YES(host_tso6, "host_tso6", "guest sends TCP/IPv6 frames of 64 KiB (default: on)"),
+	YES(host_ecn, "host_ecn", "the same with ECN (default: on)"),
+	YES(guest_csum, "guest_csum", "guest takes frames without checksum (default: on)"),
+	YES(guest_tso4, "guest_tso4", "guest takes TCP/IPv4 frames of 64 KiB (default: on)"),
+	YES(guest_tso6, "guest_tso6", "guest takes TCP/IPv6 frames of 64 KiB (default: on)"),
+	YES(guest_ecn, "guest_ecn", "the same with ECN (default: on)"),
+	YES(status, "status", "guest is told the link's state (default: on)"),
+	YES(ctrl_vq, "ctrl_vq", "control queue (default: on)"),
+	YES(ctrl_rx, "ctrl_rx", "guest sets the receive filter (default: on)"),
+	YES(ctrl_vlan, "ctrl_vlan", "guest sets the VLAN filter (default: on)"),
+	YES(ctrl_mac_addr, "ctrl_mac_addr", "guest sets its MAC address (default: on)"),
+	YES(guest_announce, "guest_announce", "guest announces itself when moved (default: on)"),
+	YES(ctrl_guest_offloads, "ctrl_guest_offloads",
+	    "guest switches its offloads while running (default: on)"),
+	MISSING("mq", "multi-queue is not there yet: the card has one queue pair"),
+	MISSING("packed", "the packed ring layout is not there yet: leave packed= out"),
+	MISSING("rss", "receive-side scaling is not there yet: leave rss= out"),
+	MISSING("hash", "hash reporting is not there yet: leave hash= out"),
+	MISSING("guest_ufo", "UDP fragmentation offload is not there: leave guest_ufo= out"),
+	MISSING("host_ufo", "UDP fragmentation offload is not there: leave host_ufo= out"),
+	MISSING("guest_uso4", "UDP segmentation offload is not there yet: leave it out"),
+	MISSING("guest_uso6", "UDP segmentation offload is not there yet: leave it out"),
+	MISSING("host_uso", "UDP segmentation offload is not there yet: leave it out"),
+	MISSING("tx", "the choice of a transmit timer is not there: frames leave at once"),
+	MISSING("x-txtimer", "there is no transmit timer: frames leave at once"),
+	MISSING("x-txburst", "there is no limit on bursts to set: leave x-txburst= out"),
+	MISSING("romfile", "boot ROMs are not there yet: leave romfile= out"),
+	MISSING("bootindex", "boot from the network is not there yet: leave bootindex= out"),
+	MISSING("bus", "there is one PCI bus only: leave bus= out"),
+	MISSING("multifunction", "multi-function devices are not there yet"),
+	MISSING("failover", "failover pairs are not there yet: leave failover= out"),
+	MISSING("speed", "the link's speed cannot be set yet: leave speed= out"),
+	MISSING("duplex", "the link's duplex mode cannot be set yet: leave duplex= out"),
+	MISSING("iommu_platform", "there is no IOMMU yet: leave iommu_platform= out"),
+	MISSING("ats", "there is no IOMMU yet: leave ats= out"),
+	MISSING("ioeventfd", "doorbells always are eventfds where KVM runs: leave ioeventfd= out"),
+	{0},
+};
+
+static void vnet_defaults(void *out)
+{
+	struct vnet_opts *o = out;
+
+	nic_conf_defaults(&o->nic);
+	o->event_idx = o->indirect_desc = o->mrg_rxbuf = o->status = true;
+	o->csum = o->gso = o->host_tso4 = o->host_tso6 = o->host_ecn = true;
+	o->guest_csum = o->guest_tso4 = o->guest_tso6 = o->guest_ecn = true;
+	o->ctrl_vq = o->ctrl_rx = o->ctrl_vlan = o->ctrl_mac_addr = true;
+	o->guest_announce = o->ctrl_guest_offloads = true;
+	o->rx_queue_size = o->tx_queue_size = 256;
+}
+
+static const struct opt_table vnet_opt_table = {
+	.name = "virtio-net-pci",
+	.summary = "virtio network card, modern and transitional",
+	.opts = vnet_opt_list,
+	.size = sizeof(struct vnet_opts),
+	.defaults = vnet_defaults,
+};
+
+static int check_opts(const struct vnet_opts *o, struct err *e)
+{
+	const struct {
+		const char *name;
+		uint32_t v;
+	} sizes[] = {{"rx_queue_size", o->rx_queue_size}, {"tx_queue_size", o->tx_queue_size}};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++)
+		if (sizes[i].v & (sizes[i].v - 1))
+			return err_set(e, EINVAL,
+				       "virtio-net-pci: %s=%u: it must be a power of two: 64, "
+				       "128, 256, 512 or 1024",
+				       sizes[i].name, sizes[i].v);
+	if (o->disable_legacy && o->disable_modern)
+		return err_set(e, EINVAL,
+			       "virtio-net-pci: disable-legacy=on and disable-modern=on leave no "
+			       "interface; give one of them at most");
+	return 0;
+}
+
+static int init_parts(struct vnet *n, struct err *e)
+{
+	struct virtio_conf c = {
+		.type = VIRTIO_ID_NET,
+		.legacy_id = 0x1000,
+		.class = 0x020000,
+		.legacy = !n->opts.disable_legacy,
+		.modern = !n->opts.disable_modern,
+		.vectors = n->opts.nic.vectors == NIC_VECTORS_AUTO ? 3 : n->opts.nic.vectors,
+		.event_idx = n->opts.event_idx,
+		.indirect = n->opts.indirect_desc,
+		.nqueues = n->opts.ctrl_vq ? VNET_CTRL + 1 : VNET_CTRL,
+		.config_len = VNET_CONFIG_LEN,
+		.model = "virtio-net-pci",
+	};
+	int rc = 0;
+
+	for (unsigned i = 0; i < VNET_PAIRS && !rc; i++) {
+		c.queue_size[2 * i] = (uint16_t)n->opts.rx_queue_size;
+		c.queue_size[2 * i + 1] = (uint16_t)n->opts.tx_queue_size;
+		rc = vnet_tx_init(&n->tx[i], n, i, e);
+		if (!rc)
+			rc = vnet_rx_init(&n->rx[i], n, i, e);
+	}
+	c.queue_size[VNET_CTRL] = VNET_CTRL_SIZE;
+	return rc ? rc : virtio_pci_init(&n->v, &vnet_virtio_ops, &c, e);
+}
+
+static int vnet_create(const void *opts, struct pci_bus *bus, struct nic **out, struct err *e)
+{
+	const struct vnet_opts *o = opts;
+	struct vnet *n;
+	int rc = check_opts(o, e);
+
+	if (rc < 0)
+		return rc;
+	n = calloc(1, sizeof(*n));
+	if (!n)
+		return err_set(e, ENOMEM, "no memory for virtio-net-pci");
+	n->opts = *o;
+	n->opts.nic.id = NULL;
+	memcpy(n->nic.mac, o->nic.mac.b, 6);
+	n->nic.model = &virtio_net_model;
+	n->nic.pci = &n->v.pci;
+	atomic_store(&n->mac, vnet_pack_mac(n->nic.mac));
+	atomic_store(&n->status, VIRTIO_NET_S_LINK_UP);
+	atomic_store(&n->peer_offloads, NET_CAP_OFFLOADS);
+	n->hdr_len = sizeof(struct virtio_net_hdr);
+	vnet_filter_reset(n);
+	rc = init_parts(n, e);
+	if (rc < 0) {
+		vnet_free(n);
+		return rc;
+	}
+	net_port_init(&n->nic.port, &vnet_port_ops, o->nic.id ? o->nic.id : "virtio-net");
+	snprintf(n->v.pci.id, sizeof(n->v.pci.id), "%s", n->nic.port.name);
+	rc = pci_add(bus, &n->v.pci, o->nic.devfn, e);
+	if (rc < 0) {
+		virtio_pci_exit(&n->v);
+		vnet_free(n);
+		return rc;
+	}
+	*out = &n->nic;
+	return 0;
+}
+
+static const char *const vnet_aliases[] = {"virtio", "virtio-net", NULL};
+
+const struct nic_model virtio_net_model = {
+	.name = "virtio-net-pci",
+	.aliases = vnet_aliases,
+	.summary = "virtio network card: the fastest; Linux, BSD, Windows with drivers",
+	.driver = "virtio_net",
+	.opts = &vnet_opt_table,
+	.create = vnet_create,
+};

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Inside of the virtio network card (virtio 1.2 section 5.1): virtio_net.c is its life,
+ * virtio_net_tx.c and virtio_net_rx.c the two directions, virtio_net_ctrl.c the control queue and
+ * the receive filter. Nobody else includes this.
+ */
+#ifndef NET_NIC_VIRTIO_NET_H
+#define NET_NIC_VIRTIO_NET_H
+
+#include <linux/virtio_net.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "net/nic/nic.h"
+#include "virtio/virtio_pci.h"
+
+#define VNET_PAIRS	1u /* queue pairs; the code below is written for NET_QUEUES of them */
+#define VNET_CTRL	(2u * VNET_PAIRS) /* index of the control queue */
+#define VNET_CTRL_SIZE	64u
+#define VNET_RING_MAX	1024u /* descriptors of an rx or tx queue, at most */
+#define VNET_MACS	64u   /* addresses in the receive filter, both kinds together */
+#define VNET_CONFIG_LEN 12u   /* up to and with mtu */
+
+struct vnet;
+
+struct vnet_opts {
+	struct nic_conf nic;
+	uint32_t host_mtu;
+	bool disable_legacy, disable_modern;
+	bool event_idx, indirect_desc, mrg_rxbuf;
+	bool csum, gso, host_tso4, host_tso6, host_ecn;
+	bool guest_csum, guest_tso4, guest_tso6, guest_ecn;
+	bool ctrl_vq, ctrl_rx, ctrl_vlan, ctrl_mac_addr, guest_announce, ctrl_guest_offloads;
+	bool status;
+	uint32_t rx_queue_size, tx_queue_size;
+};
+
+/* Guest to peer. Its loop's. */
+struct vnet_tx {
+	struct vnet *n;
+	unsigned pair;
+	bool busy;	       /* guards against being called back from net_push() */
+	bool stalled;	       /* the peer had no room: nothing happens until resume() */
+	bool again;	       /* resume() came while busy */
+	struct loop_task more; /* the rest of a long ring, after other work had its turn */
+	unsigned room;	       /* entries of vec */
+	struct iovec *vec;
+	uint8_t *bounce; /* flat copy of a chain of too many pieces, NET_FRAME_MAX bytes */
+	struct vq_chain chain[NET_BATCH];
+	struct net_frame frame[NET_BATCH];
+	uint16_t head[NET_BATCH]; /* of frame[i] */
+};
+
+#define VNET_HDR_PIECES 12u /* a driver may lay the header out byte by byte (ANY_LAYOUT) */
+
+/* The space of one virtio_net_hdr in guest memory. */
+struct vnet_hdr_room {
+	struct iovec v[VNET_HDR_PIECES];
+	unsigned n;
+};
+
+/* A popped receive chain. */
+struct vnet_buf {
+	uint16_t head;
+	uint32_t room; /* bytes, header included in a frame's first one */
+};
+
+/* Peer to guest. Its loop's. */
+struct vnet_rx {
+	struct vnet *n;
+	unsigned pair;
+	bool stalled;		   /* no buffers: resume the peer when the driver adds some */
+	unsigned lent;		   /* slots lent and not yet committed */
+	struct iovec *vec;	   /* push(): one chain */
+	struct vnet_buf *buf;	   /* push(): chains of one frame, VNET_RING_MAX */
+	struct iovec *lend_vec;	   /* lend(): all slots' entries */
+	struct vnet_buf *lend_buf; /* lend(): all slots' chains, in order */
+	struct {
+		unsigned first, nbufs; /* in lend_buf */
+		uint32_t room;
+		struct vnet_hdr_room hdr;
+	} slot[NET_BATCH];
+};
+
+/* What reaches the guest (5.1.6.5). Loop of queue 0. */
+struct vnet_filter {
+	bool promisc, allmulti, alluni, nomulti, nouni, nobcast;
+	bool uni_overflow, multi_overflow; /* more addresses than fit: all of the kind pass */
+	unsigned nuni, nmulti;
+	uint8_t mac[VNET_MACS][6]; /* nuni unicast ones, then nmulti multicast ones */
+	uint32_t vlan[4096 / 32];
+};
+
+struct vnet {
+	struct nic nic;
+	struct virtio_pci v;
+	struct vnet_opts opts; /* .nic.id is not valid here */
+	_Atomic uint64_t mac;  /* as the guest set it; low 48 bits, first byte lowest */
+	_Atomic uint16_t status;
+	_Atomic uint32_t peer_offloads; /* NET_CAP_* that the peer takes */
+	/* Loop of queue 0: what the running driver negotiated. */
+	bool running;	  /* the first receive queue runs */
+	uint32_t hdr_len; /* 10 or 12 */
+	bool mergeable;
+	uint64_t guest_offloads; /* VIRTIO_BIT(VIRTIO_NET_F_GUEST_…) in force */
+	struct vnet_filter filter;
+	struct vnet_tx tx[VNET_PAIRS];
+	struct vnet_rx rx[VNET_PAIRS];
+};
+
+static inline struct vnet *vnet_of_port(struct net_port *p)
+{
+	return (struct vnet *)(void *)((char *)p - offsetof(struct vnet, nic.port));
+}
+
+static inline struct virtqueue *vnet_rxq(struct vnet *n, unsigned pair)
+{
+	return &n->v.q[2 * pair].ring;
+}
+
+static inline struct virtqueue *vnet_txq(struct vnet *n, unsigned pair)
+{
+	return &n->v.q[2 * pair + 1].ring;
+}
+
+/*
+ * [q] Does queue i live on a loop? Only then may the wire be talked to: while the card is being
+ * attached or detached the port has its peer, but the registers' thread works on rings in place.
+ */
+static inline bool vnet_on_loop(struct vnet *n, unsigned i)
+{
+	return atomic_load(&n->v.q[i].loop) != NULL;
+}
+
+/* True when the guest lets us use the offload of feature bit `bit` towards it. */
+static inline bool vnet_guest_can(const struct vnet *n, unsigned bit)
+{
+	return n->guest_offloads & VIRTIO_BIT(bit);
+}
+
+/* virtio_net_tx.c */
+int vnet_tx_init(struct vnet_tx *t, struct vnet *n, unsigned pair, struct err *e);
+void vnet_tx_exit(struct vnet_tx *t);
+void vnet_tx_run(struct vnet_tx *t);			/* [q] sends what the ring holds */
+void vnet_tx_resume(struct vnet_tx *t);			/* [q] the peer has room */
+void vnet_tx_forget(struct vnet_tx *t, struct loop *l); /* [q] stop or detach */
+
+/* virtio_net_rx.c */
+int vnet_rx_init(struct vnet_rx *r, struct vnet *n, unsigned pair, struct err *e);
+void vnet_rx_exit(struct vnet_rx *r);
+void vnet_rx_start(struct vnet_rx *r);	/* [q] */
+void vnet_rx_kicked(struct vnet_rx *r); /* [q] */
+unsigned vnet_push(struct net_port *p, unsigned q, struct net_frame *f, unsigned n);
+unsigned vnet_lend(struct net_port *p, unsigned q, uint32_t room, struct net_slot *s, unsigned n);
+void vnet_commit(struct net_port *p, unsigned q, struct net_slot *s, unsigned n);
+
+/* virtio_net_ctrl.c */
+void vnet_ctrl_kicked(struct vnet *n); /* [q0] */
+void vnet_filter_reset(struct vnet *n);
+/* dst: the frame's first 18 bytes (len of them valid, at least 14). NULL: it passes; else why
+ * not. */
+const char *vnet_filter(const struct vnet *n, const uint8_t *head, unsigned len);
+
+/* virtio_net.c */
+uint64_t vnet_guest_offload_bits(void); /* the bits CTRL_GUEST_OFFLOADS may set */
+void vnet_set_guest_offloads(struct vnet *n, uint64_t bits); /* [q0] */
+static inline uint64_t vnet_pack_mac(const uint8_t b[6])
+{
+	uint64_t v = 0;
+
+	for (unsigned i = 0; i < 6; i++)
+		v |= (uint64_t)b[i] << 8 * i;
+	return v;
+}
+
+#endif

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * virtio-net's control queue (virtio 1.2 section 5.1.6.5) and the receive filter that it sets.
+ *
+ * A command is a chain: class, command and data readable, one byte of acknowledgement writable.
+ * Data is copied out piece by piece as it is parsed; a command that does not make sense is
+ * acknowledged with VIRTIO_NET_ERR, one without a place for the acknowledgement breaks the queue.
+ *
+ * The filter decides in the order of 5.1.6.5.1: what the driver asked not to get is dropped, what
+ * it asked to get in full passes, then its own address and its two tables are consulted. Without
+ * CTRL_RX a driver cannot ask for anything, and a card passes what is its own and all broadcast
+ * and multicast.
+ */
+#include <string.h>
+
+#include "base/iov.h"
+#include "base/util.h"
+#include "net/nic/virtio_net.h"
+#include "net/prot.h"
+
+/* --- filter --------------------------------------------------------------------------------- */
+
+void vnet_filter_reset(struct vnet *n)
+{
+	memset(&n->filter, 0, sizeof(n->filter));
+	/* 5.1.6.5.1.2: until it is told otherwise the device is promiscuous where it may be asked
+	 * to be; drivers that do not know of filters expect multicast. */
+	n->filter.allmulti = true;
+}
+
+static bool in_table(const uint8_t (*t)[6], unsigned n, const uint8_t *mac)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (!memcmp(t[i], mac, 6))
+			return true;
+	return false;
+}
+
+const char *vnet_filter(const struct vnet *n, const uint8_t *head, unsigned len)
+{
+	static const uint8_t broadcast[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+	const struct vnet_filter *f = &n->filter;
+
+	if (len < ETH_HDR)
+		return "shorter than an Ethernet header";
+	if (f->promisc)
+		return NULL;
+	if (virtio_has(&n->v, VIRTIO_NET_F_CTRL_VLAN) && len >= 18 &&
+	    get_be16(head + 12) == ETH_VLAN) {
+		unsigned vid = get_be16(head + 14) & 0xfff;
+
+		if (!(f->vlan[vid / 32] & 1u << vid % 32))
+			return "VLAN that the guest filters out";
+	}
+	if (!memcmp(head, broadcast, 6))
+		return f->nobcast ? "broadcast that the guest does not want" : NULL;
+	if (head[0] & 1) {
+		if (f->nomulti)
+			return "multicast that the guest does not want";
+		if (f->allmulti || f->multi_overflow || in_table(f->mac + f->nuni, f->nmulti, head))
+			return NULL;
+		return "multicast that the guest filters out";
+	}
+	if (f->nouni)
+		return "unicast that the guest does not want";
+	if (f->alluni || f->uni_overflow || vnet_pack_mac(head) == atomic_load(&n->mac) ||
+	    in_table(f->mac, f->nuni, head))
+		return NULL;
+	return "for another station";
+}
+
+/* --- commands ------------------------------------------------------------------------------- */
+
+/* The readable part of a command; at: how far it has been read. */
+struct command {
+	const struct vq_chain *c;
+	uint32_t at;
+};
+
+static bool take(struct command *m, void *buf, uint32_t len)
+{
+	if (iov_read(m->c->vec, m->c->nout, m->at, buf, len) < len)
+		return false;
+	m->at += len;
+	return true;
+}
+
+static bool ctrl_rx(struct vnet *n, uint8_t cmd, struct command *m)
+{
+	struct vnet_filter *f = &n->filter;
+	bool *const flag[] = {
+		[VIRTIO_NET_CTRL_RX_PROMISC] = &f->promisc,
+		[VIRTIO_NET_CTRL_RX_ALLMULTI] = &f->allmulti,
+		[VIRTIO_NET_CTRL_RX_ALLUNI] = &f->alluni,
+		[VIRTIO_NET_CTRL_RX_NOMULTI] = &f->nomulti,
+		[VIRTIO_NET_CTRL_RX_NOUNI] = &f->nouni,
+		[VIRTIO_NET_CTRL_RX_NOBCAST] = &f->nobcast,
+	};
+	uint8_t on;
+
+	if (cmd >= ARRAY_SIZE(flag) || !take(m, &on, 1))
+		return false;
+	if (!virtio_has(&n->v, cmd > VIRTIO_NET_CTRL_RX_ALLMULTI ? VIRTIO_NET_F_CTRL_RX_EXTRA
+								 : VIRTIO_NET_F_CTRL_RX))
+		return false;
+	*flag[cmd] = on;
+	return true;
+}
+
+/* One table of addresses: le32 number, then that many. What does not fit sets *overflow. */
+static bool take_table(struct command *m, uint8_t (*t)[6], unsigned room, unsigned *nt,
+		       bool *overflow)
+{
+	uint32_t count;
+
+	*nt = 0;
+	if (!take(m, &count, 4))
+		return false;
+	count = le32toh(count);
+	if (count > (m->c->out_len - m->at) / 6)
+		return false;
+	*overflow = count > room;
+	if (*overflow) {
+		m->at += 6 * count;
+		return true;
+	}
+	for (; *nt < count; (*nt)++)
+		if (!take(m, t[*nt], 6))
+			return false;
+	return true;
+}
+
+static bool ctrl_mac(struct vnet *n, uint8_t cmd, struct command *m)
+{
+	struct vnet_filter new = n->filter;
+	uint8_t mac[6];
+
+	if (cmd == VIRTIO_NET_CTRL_MAC_ADDR_SET) {
+		if (!virtio_has(&n->v, VIRTIO_NET_F_CTRL_MAC_ADDR) || !take(m, mac, 6))
+			return false;
+		atomic_store(&n->mac, vnet_pack_mac(mac));
+		return true;
+	}
+	if (cmd != VIRTIO_NET_CTRL_MAC_TABLE_SET || !virtio_has(&n->v, VIRTIO_NET_F_CTRL_RX))
+		return false;
+	if (!take_table(m, new.mac, VNET_MACS, &new.nuni, &new.uni_overflow) ||
+	    !take_table(m, new.mac + new.nuni, VNET_MACS - new.nuni, &new.nmulti,
+			&new.multi_overflow))
+		return false;
+	n->filter = new;
+	return true;
+}
+
+static bool ctrl_vlan(struct vnet *n, uint8_t cmd, struct command *m)
+{
+	uint16_t vid;
+
+	if (!virtio_has(&n->v, VIRTIO_NET_F_CTRL_VLAN) || !take(m, &vid, 2))
+		return false;
+	vid = le16toh(vid);
+	if (vid >= 4096)
+		return false;
+	if (cmd == VIRTIO_NET_CTRL_VLAN_ADD)
+		n->filter.vlan[vid / 32] |= 1u << vid % 32;
+	else if (cmd == VIRTIO_NET_CTRL_VLAN_DEL)
+		n->filter.vlan[vid / 32] &= ~(1u << vid % 32);
+	else
+		return false;
+	return true;
+}
+
+static bool ctrl_announce(struct vnet *n, uint8_t cmd)
+{
+	if (cmd != VIRTIO_NET_CTRL_ANNOUNCE_ACK || !virtio_has(&n->v, VIRTIO_NET_F_GUEST_ANNOUNCE))
+		return false;
+	atomic_fetch_and(&n->status, (uint16_t)~VIRTIO_NET_S_ANNOUNCE);
+	return true;
+}
+
+static bool ctrl_offloads(struct vnet *n, uint8_t cmd, struct command *m)
+{
+	uint64_t bits;
+
+	if (cmd != VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET ||
+	    !virtio_has(&n->v, VIRTIO_NET_F_CTRL_GUEST_OFFLOADS) || !take(m, &bits, 8))
+		return false;
+	bits = le64toh(bits);
+	/* 5.1.6.5.6.1: only what was negotiated as a feature. */
+	if (bits & ~(vnet_guest_offload_bits() & atomic_load(&n->v.features)))
+		return false;
+	vnet_set_guest_offloads(n, bits);
+	return true;
+}
+
+static bool run_command(struct vnet *n, struct command *m)
+{
+	struct virtio_net_ctrl_hdr h;
+
+	if (!take(m, &h, sizeof(h)))
+		return false;
+	switch (h.class) {
+	case VIRTIO_NET_CTRL_RX:
+		return ctrl_rx(n, h.cmd, m);
+	case VIRTIO_NET_CTRL_MAC:
+		return ctrl_mac(n, h.cmd, m);
+	case VIRTIO_NET_CTRL_VLAN:
+		return ctrl_vlan(n, h.cmd, m);
+	case VIRTIO_NET_CTRL_ANNOUNCE:
+		return ctrl_announce(n, h.cmd);
+	case VIRTIO_NET_CTRL_GUEST_OFFLOADS:
+		return ctrl_offloads(n, h.cmd, m);
+	default:
+		return false;
+	}
+}
+
+/* At most as many commands as the ring holds, so that a driver that never stops adding cannot
+ * keep the loop; the rest comes with the next event. */
+void vnet_ctrl_kicked(struct vnet *n)
+{
+	struct virtqueue *q = &n->v.q[VNET_CTRL].ring;
+	struct iovec vec[VNET_CTRL_SIZE];
+	struct vq_chain c;
+	unsigned done = 0;
+
+	do {
+		vq_kicks_off(q);
+		while (done < VNET_CTRL_SIZE && vq_pop(q, vec, VNET_CTRL_SIZE, &c) == 1) {
+			struct command m = {.c = &c};
+			uint8_t ack;
+
+			if (!c.in_len) {
+				vq_break(q, "a command without room for its acknowledgement");
+				break;
+			}
+			ack = run_command(n, &m) ? VIRTIO_NET_OK : VIRTIO_NET_ERR;
+			iov_write(c.vec + c.nout, c.nin, 0, &ack, 1);
+			vq_put(q, c.head, 1);
+			done++;
+		}
+	} while (done < VNET_CTRL_SIZE && vq_kicks_on(q));
+	if (done == VNET_CTRL_SIZE)
+		virtio_pci_kick(&n->v, VNET_CTRL);
+	virtio_pci_done(&n->v, VNET_CTRL);
+}

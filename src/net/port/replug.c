@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Giving a card another backend while traffic flows.
+ *
+ * The wire's loops are parked, that is, each is between two callbacks: no push, lend or commit is
+ * under way, and since nothing is queued between ports, every frame is either at its sender or
+ * with its receiver. Then the new backend is attached (it may fail: all stays as it was), the old
+ * one detached, and the pointers change. The card itself is not attached anew: its loops,
+ * doorbells and interrupts stay.
+ *
+ * What the old wire may have left behind: a card that waits for the old backend's resume gets
+ * one; a frame of the card's that was cut into segments, some of them sent, goes on where it
+ * stopped (part[] stays); a frame that the old backend holds for the card stays with it.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "net/port/internal.h"
+
+static int check(const struct net_port *nic, struct net_port *with, struct err *e)
+{
+	if (with->peer)
+		return err_set(e, EBUSY, "%s is joined to %s already", with->name,
+			       with->peer->name);
+	if (!nic->nqueues)
+		return err_set(e, ENOTCONN, "%s was never joined: it has no event loop yet",
+			       nic->name);
+	with->ops->caps(with, &with->caps);
+	if (with->caps.queues < nic->nqueues)
+		return err_set(e, ENOTSUP,
+			       "%s has %u queue%s, but %s uses %u; give the backend as many",
+			       with->name, with->caps.queues, with->caps.queues == 1 ? "" : "s",
+			       nic->name, nic->nqueues);
+	return 0;
+}
+
+/* The new backend learns its wire; nic does not know yet. */
+static int attach_new(struct net_port *nic, struct net_port *with, struct err *e)
+{
+	int rc;
+
+	with->peer = nic;
+	with->peer_caps = nic->caps;
+	with->nqueues = nic->nqueues;
+	memcpy(with->loop, nic->loop, sizeof(with->loop));
+	memset(with->part, 0, sizeof(with->part));
+	rc = with->ops->attach(with, e);
+	if (rc)
+		with->peer = NULL;
+	return rc;
+}
+
+static struct net_port *detach_old(struct net_port *nic)
+{
+	struct net_port *old = nic->peer;
+
+	if (!old)
+		return NULL;
+	old->ops->detach(old);
+	old->peer = NULL;
+	memset(old->part, 0, sizeof(old->part));
+	return old;
+}
+
+/* Tells the card what is new, and sets it going again. */
+static void start(struct net_port *nic, bool was_up)
+{
+	bool up = net_link_is_up(nic);
+
+	if (nic->ops->peer_caps_changed)
+		nic->ops->peer_caps_changed(nic);
+	if (was_up != up && nic->ops->link)
+		nic->ops->link(nic, up);
+	for (unsigned q = 0; q < nic->nqueues; q++) {
+		nic->ops->resume(nic, q);
+		nic->peer->ops->resume(nic->peer, q);
+	}
+	if (nic->ops->announce)
+		nic->ops->announce(nic);
+}
+
+int net_replug(struct net_port *nic, struct net_port *with, struct net_port **old, struct err *e)
+{
+	struct net_port *was;
+	unsigned mask;
+	bool was_up;
+	int rc;
+
+	assert(nic != with);
+	*old = NULL;
+	mask = net_park(nic->loop, nic->nqueues);
+	rc = check(nic, with, e);
+	if (!rc)
+		rc = attach_new(nic, with, e);
+	if (!rc) {
+		was_up = net_link_is_up(nic);
+		/* A card left without a wire was detached when it lost it. */
+		was = detach_old(nic);
+		nic->peer = with;
+		nic->peer_caps = with->caps;
+		if (!was)
+			rc = nic->ops->attach(nic, e);
+		if (rc) {
+			with->ops->detach(with);
+			nic->peer = with->peer = NULL;
+		} else {
+			*old = was;
+			start(nic, was_up);
+		}
+	}
+	net_unpark(nic->loop, nic->nqueues, mask);
+	return rc;
+}

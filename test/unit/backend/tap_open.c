@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The TAP's options: what is refused, and with which words (T2, T4, T5, T7, T8). */
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "net/backend/backend.h"
+#include "net/backend/tap.h"
+
+extern const struct net_backend net_backend_tap;
+
+/* Parses and opens; must fail, and say all of the words. */
+static void refused(const char *text, const char *const *words)
+{
+	struct net_port *port = NULL;
+	struct tap_opts o;
+	struct err e = {0};
+	int rc = opt_parse(net_backend_tap.opts, "-netdev tap", text, &o, &e);
+
+	if (!rc) {
+		rc = net_backend_tap.open(&o, "t0", &port, &e);
+		opt_free(net_backend_tap.opts, &o);
+	}
+	assert_true(rc < 0);
+	assert_null(port);
+	for (; *words; words++)
+		if (!strstr(e.text, *words))
+			fail_msg("\"%s\" not in \"%s\"", *words, e.text);
+}
+
+#define REFUSED(text, ...) refused(text, (const char *const[]){__VA_ARGS__, NULL})
+
+static void pairs_with_fd(void **state)
+{
+	(void)state;
+	REFUSED("fd=3,ifname=tap0", "fd=", "ifname=", "exclude");
+	REFUSED("fd=3,script=no", "fd=", "script=", "exclude");
+	REFUSED("fd=3,downscript=no", "fd=", "downscript=", "exclude");
+	REFUSED("fd=3,vnet_hdr=on", "fd=", "vnet_hdr=", "exclude");
+	REFUSED("fd=3,vnet_hdr=off", "fd=", "vnet_hdr=", "exclude");
+}
+
+static void fd_is_checked(void **state)
+{
+	(void)state;
+	REFUSED("fd=zz", "fd", "zz");
+	REFUSED("fd=-1", "fd", "-1");
+	REFUSED("fd=987654", "fd=987654", "not open");
+}
+
+static void scripts(void **state)
+{
+	(void)state;
+	REFUSED("ifname=x", "script=", "/etc/qemu-ifup", "script=no");
+	REFUSED("ifname=x,script=/bin/true", "script=/bin/true", "not implemented", "no");
+	REFUSED("script=no", "downscript=", "/etc/qemu-ifdown", "downscript=no");
+	REFUSED("script=no,downscript=/bin/x", "downscript=/bin/x", "not implemented");
+}
+
+static void not_there_yet(void **state)
+{
+	static const char *const names[] = {"helper=x",	     "br=br0",	 "vhost=on", "vhostfd=3",
+					    "vhostforce=on", "queues=2", "fds=3:4",  NULL};
+
+	(void)state;
+	for (unsigned i = 0; names[i]; i++)
+		REFUSED(names[i], "not implemented yet");
+}
+
+static void values(void **state)
+{
+	(void)state;
+	REFUSED("vnet_hdr=maybe", "vnet_hdr", "maybe");
+	REFUSED("sndbuf=x", "sndbuf", "x");
+	REFUSED("sndbuf=4G", "sndbuf", "4G");
+	REFUSED("ifname=a-name-that-is-too-long,script=no,downscript=no",
+		"ifname=", "1 to 15 characters");
+	REFUSED("ifname=,script=no,downscript=no", "ifname=", "1 to 15 characters");
+	REFUSED("ifnam=x", "ifnam", "ifname");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(pairs_with_fd), cmocka_unit_test(fd_is_checked),
+		cmocka_unit_test(scripts),	 cmocka_unit_test(not_there_yet),
+		cmocka_unit_test(values),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

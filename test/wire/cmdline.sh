@@ -1,0 +1,98 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# limit: 120
+#
+# The command line as a user meets it: exit status, one line on stderr, what is allowed named in
+# it (D1 to D5, N1 to N7, V4); lists and help exit 0; the reference page is up to date.
+
+top=$(cd "$(dirname "$0")/../.." && pwd)
+. "$top/test/tap.sh"
+vmwire=${VMWIRE:-$top/build/vmwire}
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+# bad LINE OPTION...: exit status 1, nothing on stdout, exactly this line on stderr.
+bad() {
+	local want="vmwire: $1" out err status
+	shift
+	out=$(timeout 10 "$vmwire" "$@" 2>"$tmp/err" </dev/null)
+	status=$?
+	err=$(cat "$tmp/err")
+	if [ $status = 1 ] && [ -z "$out" ] && [ "$err" = "$want" ]; then
+		pass "$* is refused"
+	else
+		fail "$* is refused" "status: $status" "stdout: $out" "stderr: $err" "want: $want"
+	fi
+}
+
+# good REGEX OPTION...: exit status 0, a match on stdout, nothing on stderr.
+good() {
+	local want=$1 out status
+	shift
+	out=$(timeout 10 "$vmwire" "$@" 2>"$tmp/err" </dev/null)
+	status=$?
+	if [ $status = 0 ] && [[ $out =~ $want ]] && [ ! -s "$tmp/err" ]; then
+		pass "$* exits 0"
+	else
+		fail "$* exits 0" "status: $status" "stdout: $out" "stderr: $(cat "$tmp/err")" \
+			"want: $want"
+	fi
+}
+
+models="virtio-net-pci, virtio, virtio-net"
+good 'virtio-net-pci .*guest driver virtio_net' -net 'nic,model=?'
+good 'virtio-net-pci ' -net nic,model=help
+good 'virtio-net-pci ' -device help
+good 'mrg_rxbuf=on.off ' -device virtio-net-pci,help
+good 'hostfwd=' -net user,help
+good 'hostfwd=' -netdev user,help
+good 'tap ' -netdev help
+good 'kvm .*qtest ' -accel help
+good 'none' -machine help
+good '-netdev kind' -h
+good '-netdev kind' --help
+good 'vmwire 0' -version
+
+bad "-net nic: model=foo is not known: allowed are $models" -net nic,model=foo
+bad "-net nic: foo=1 is not an option: allowed are vlan, macaddr, model, name, addr, vectors, \
+netdev" -net nic,foo=1
+bad "-net usr is not known: did you mean -net user? Allowed: nic, user, tap, dummy, none" -net usr
+bad "-net nic: macaddr=zz is not a MAC address: give six hexadecimal bytes, e.g. \
+macaddr=52:54:00:12:34:56" -net nic,macaddr=zz
+bad "-m 1x is not a size: give a number of MiB, or a number with an optional suffix k, M, G or T, \
+e.g. -m 512M" -m 1x
+bad "-net vlan=0,macaddr=fe:54:00:86:0d:04,model=rtl8139 ,name=eth0,addr=0x0: a blank splits it \
+in two, its kind (nic) is missing, PCI slot 0 is the host bridge's (addr= may be 0x2 to 0x1f); \
+write: -net nic,vlan=0,macaddr=fe:54:00:86:0d:04,model=rtl8139,name=eth0" \
+	-net vlan=0,macaddr=fe:54:00:86:0d:04,model=rtl8139 ,name=eth0,addr=0x0
+bad "-net tap ifname=vnet0,script=/etc/qemu-ifup: a blank splits it in two; write: -net \
+tap,ifname=vnet0,script=/etc/qemu-ifup" -net tap ifname=vnet0,script=/etc/qemu-ifup
+bad "-hda is not implemented yet: -h lists what is" -hda disk.img
+mkfifo "$tmp/fifo"
+bad "-kernel: $tmp/fifo is not a regular file" -net none -kernel "$tmp/fifo"
+rm "$tmp/fifo"
+bad "-kernel is missing: give a Linux kernel, e.g. -kernel vmlinuz -initrd initrd.img (disks are \
+not implemented yet)" -m 64
+bad "-qtest foo: unknown kind of socket; allowed: unix:PATH[,server=on|off][,wait=on|off] or fd:N" \
+	-accel qtest -qtest foo -net none
+bad "-net nic: PCI slot 4 for virtio-net-pci is taken by virtio-net-pci; free: 2-3, 5-31" \
+	-accel qtest -qtest unix:"$tmp/q",server=on,wait=off \
+	-net nic,model=virtio,addr=4 -net nic,model=virtio,addr=4
+is "a refused start leaves no socket behind" "$(ls "$tmp" | grep -v err)" ""
+
+# The probe: 0, or 1 with the reason and a remedy in one line.
+timeout 10 "$vmwire" -accel kvm,probe=on 2>"$tmp/err" </dev/null
+status=$?
+if [ $status = 0 ]; then
+	is "the KVM probe succeeds silently" "$(cat "$tmp/err")" ""
+else
+	like "the KVM probe fails in one line" "$status $(wc -l <"$tmp/err") $(cat "$tmp/err")" \
+		'^1 1 vmwire: .*(kvm|KVM).*[;:] '
+fi
+timeout 10 "$vmwire" -accel kvm,device="$tmp/none",probe=on 2>"$tmp/err" </dev/null
+like "the probe names a device that is not there" "$? $(cat "$tmp/err")" "^1 vmwire: .*$tmp/none"
+
+"$vmwire" -help-markdown >"$tmp/options.md"
+check "docs/reference/options.md is up to date (docs/reference/make)" \
+	cmp "$tmp/options.md" "$top/docs/reference/options.md"
+finish
