@@ -195,6 +195,7 @@ static void kvm_close(struct accel *a)
 	if (!k)
 		return;
 	kvm_cpus_free(k);
+	gather_stop(&k->gather);
 	if (k->vm >= 0)
 		close(k->vm);
 	if (k->dev >= 0)

@@ -15,6 +15,7 @@
 #include <signal.h>
 
 #include "accel/accel.h"
+#include "accel/gather.h"
 
 #define KVM_LINES   24u /* GSIs 0 … 23: PIC and IOAPIC pins; MSI routes come after them */
 #define KICK_SIGNAL SIGRTMIN
@@ -44,6 +45,7 @@ struct kvm {
 	size_t run_size;
 	bool tsc_deadline, xsave, xcrs, any_length; /* capabilities that may be absent */
 	struct kvm_cpuid2 *cpuid;
+	struct gather gather;
 
 	pthread_mutex_t lock; /* the following */
 	pthread_cond_t cond;

@@ -157,8 +157,10 @@ static bool run_once(struct kvm_cpu *c)
 {
 	char text[128];
 
-	if (ioctl(c->fd, KVM_RUN, 0) == 0)
+	if (ioctl(c->fd, KVM_RUN, 0) == 0) {
+		gather_poke(&c->k->gather);
 		return handle_exit(c) || gate(c);
+	}
 	switch (errno) {
 	case EINTR:
 		return gate(c);
@@ -273,7 +275,7 @@ int kvm_start(struct accel *a, struct err *e)
 	unsigned n = a->conf.vcpus;
 
 	/* The probe ran on the first. */
-	if (kvm_cpu_reset(&k->cpus[0], e) < 0)
+	if (kvm_cpu_reset(&k->cpus[0], e) < 0 || gather_start(&k->gather, &a->mem, e) < 0)
 		return -EIO;
 	for (unsigned i = 1; i < n; i++)
 		if (make_cpu(k, i, e) < 0 || kvm_cpu_first_state(&k->cpus[i], e) < 0)

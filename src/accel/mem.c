@@ -6,7 +6,7 @@
  *
  * A host gives a memfd huge pages only when asked for a range that is in use (MADV_COLLAPSE, Linux
  * 6.1), whatever its settings for other memory. Mappings therefore lie so that a block of 2 MiB of
- * the guest is one of the host, and mem_huge() asks.
+ * the guest is one of the host; mem_huge() asks before the guest runs, gather.c while it does.
  */
 #include "accel/mem.h"
 
@@ -19,7 +19,6 @@
 #include "base/util.h"
 
 #define PAGE 4096u
-#define HUGE ((uint64_t)2 << 20)
 
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25 /* Linux 6.1 */
@@ -36,10 +35,10 @@ static bool overlaps(const struct guest_mem *m, uint64_t gpa, uint64_t size)
 	return false;
 }
 
-/* Maps [off, off + size) of the memfd at an address that is a multiple of HUGE. NULL: errno. */
+/* Maps [off, off + size) of the memfd at an address that is a multiple of MEM_HUGE. NULL: errno. */
 static void *map_aligned(int fd, uint64_t off, uint64_t size)
 {
-	uint64_t room = size + HUGE, skip;
+	uint64_t room = size + MEM_HUGE, skip;
 	char *hole, *p;
 
 	if (room < size || room > INT64_MAX) {
@@ -49,7 +48,7 @@ static void *map_aligned(int fd, uint64_t off, uint64_t size)
 	hole = mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (hole == MAP_FAILED)
 		return NULL;
-	skip = align_up((uintptr_t)hole, HUGE) - (uintptr_t)hole;
+	skip = align_up((uintptr_t)hole, MEM_HUGE) - (uintptr_t)hole;
 	p = mmap(hole + skip, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED,
 		 fd, (off_t)off);
 	if (p == MAP_FAILED) {
@@ -115,6 +114,11 @@ void mem_free(struct guest_mem *m)
 	m->fd = -1;
 }
 
+int mem_collapse(void *block)
+{
+	return madvise(block, MEM_HUGE, MADV_COLLAPSE);
+}
+
 void mem_huge(const struct guest_mem *m, uint64_t gpa, uint64_t len)
 {
 	for (unsigned i = 0; i < m->n; i++) {
@@ -122,13 +126,15 @@ void mem_huge(const struct guest_mem *m, uint64_t gpa, uint64_t len)
 		uint64_t from = gpa > r->gpa ? gpa - r->gpa : 0, to;
 
 		/* Blocks of guest, mapping and file must fall together. */
-		if (r->gpa % HUGE || r->fd_off % HUGE || gpa + len < gpa || gpa + len <= r->gpa)
+		if (r->gpa % MEM_HUGE || r->fd_off % MEM_HUGE || gpa + len < gpa ||
+		    gpa + len <= r->gpa)
 			continue;
 		to = MIN(gpa + len - r->gpa, r->size);
-		for (from = align_up(from, HUGE); from < to && to - from >= HUGE; from += HUGE) {
+		for (from = align_up(from, MEM_HUGE); from < to && to - from >= MEM_HUGE;
+		     from += MEM_HUGE) {
 			/* A block with no page at all would be refused. */
 			(void)*(volatile const uint8_t *)(r->host + from);
-			if (madvise(r->host + from, HUGE, MADV_COLLAPSE) < 0 && errno == EINVAL)
+			if (mem_collapse(r->host + from) < 0 && errno == EINVAL)
 				return; /* this kernel cannot */
 		}
 	}

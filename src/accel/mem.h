@@ -14,6 +14,7 @@
 #include "base/err.h"
 
 #define MEM_REGIONS 8
+#define MEM_HUGE    (2ull << 20) /* bytes of a huge page: a block */
 
 struct mem_region {
 	uint64_t gpa, size; /* bytes */
@@ -37,6 +38,10 @@ void mem_free(struct guest_mem *m);
  * block instead of 512 times. What is outside of memory is passed over.
  */
 void mem_huge(const struct guest_mem *m, uint64_t gpa, uint64_t len);
+
+/* Makes the block at a host address that is a multiple of MEM_HUGE, with at least a page in use,
+ * one huge page. Returns 0, or -1 and errno: EINVAL where the kernel cannot. */
+int mem_collapse(void *block);
 
 /* The host address of guest-physical [gpa, gpa + len), or NULL if not all of it is in one region.
  */

@@ -30,8 +30,9 @@
 #define CMDLINE 0x20000ull
 #define SEED	0x30000ull
 
-#define TABLES_EXPECTED                                                                            \
-	(64ull << 20) /* what a kernel has used at the top by the time of its init */
+/* What a kernel has used by the time of its init: at the top of memory, and after itself. */
+#define TOP_EXPECTED   (64ull << 20)
+#define AFTER_EXPECTED (48ull << 20)
 
 #define EBDA	0x9fc00ull
 #define PAGE	4096ull
@@ -246,13 +247,17 @@ static int load_kernel(const struct linux_image *img, const struct guest_mem *me
 
 /* --- what goes with it ---------------------------------------------------------------------- */
 
-/* Linux takes its own tables from the top of memory downwards. */
-static void expect_tables(const struct guest_mem *mem)
+/*
+ * Linux takes its own tables from the top of memory downwards, and its first allocations from
+ * behind itself (an ELF kernel: one that unpacks itself moves to a random place).
+ */
+static void expect_use(const struct guest_mem *mem, const struct linux_layout *l)
 {
 	const struct mem_region *r = &mem->r[mem->n - 1];
-	uint64_t len = MIN(r->size / 4, TABLES_EXPECTED);
+	uint64_t top = MIN(r->size / 4, TOP_EXPECTED);
 
-	mem_huge(mem, r->gpa + r->size - len, len);
+	mem_huge(mem, r->gpa + r->size - top, top);
+	mem_huge(mem, l->end / MEM_HUGE * MEM_HUGE, MIN(mem->r[0].size / 6, AFTER_EXPECTED));
 }
 
 /* As high as the kernel allows, so that it is out of the way. */
@@ -371,7 +376,7 @@ int linux_load(const struct linux_image *img, const struct guest_mem *mem, uint6
 	params[H_LOADER] = LOADER_UNASSIGNED;
 	put_le64(params + P_ACPI_RSDP, rsdp);
 	put_le64(params + H_SETUP_DATA, 0);
-	expect_tables(mem);
+	expect_use(mem, &l);
 	rc = load_initrd(img, mem, &l, params, e);
 	if (!rc)
 		rc = put_cmdline(img, mem, &l, params, e);
