@@ -295,8 +295,8 @@ static int unknown_kind(const char *option, const char *kind, const char *rest, 
 
 static int unknown_model(const char *what, const char *label, const char *model, struct err *e)
 {
-	static const char *const later[] = {"rtl8139",	"e1000",  "e1000e",  "igb",	"pcnet",
-					    "ne2k_pci", "i82551", "i82557b", "vmxnet3", NULL};
+	static const char *const later[] = {"rtl8139", "e1000e",  "igb",     "pcnet", "ne2k_pci",
+					    "i82551",  "i82557b", "vmxnet3", NULL};
 	const char *names[64], *near;
 	char list[256] = "";
 	unsigned n = 0;

@@ -9,6 +9,9 @@
 
 static const struct nic_model *const models[] = {
 	&virtio_net_model,
+	&e1000_model,
+	&e1000_82544gc_model,
+	&e1000_82545em_model,
 	NULL,
 };
 
