@@ -77,13 +77,15 @@ static enum stored collect(struct e1000_rx *r, struct fill *f, uint32_t tail)
 	struct e1000_ring *g = &r->ring;
 	uint32_t room = 0, at;
 
+	if ((uint64_t)(g->count - 1) * r->buf < f->total)
+		return DROPPED;
 	while (g->head != tail && !get_le64(desc_at(g, g->head)))
 		null_done(r);
 	at = g->head;
 	while (room < f->total) {
 		uint64_t addr;
 
-		if (f->n == PIECES || f->n == g->count - 1)
+		if (f->n == PIECES)
 			return DROPPED;
 		if (at == tail)
 			return NO_ROOM;
@@ -185,6 +187,7 @@ static enum stored store(struct e1000_rx *r, const struct net_frame *fr, struct 
 	rc = collect(r, &f, tail_of(n));
 	if (rc == DROPPED)
 		net_drop(&n->nic.port, 0, "larger than the guest's receive ring");
+	e1000_set(n, R_RDH, r->ring.head);
 	if (rc != STORED)
 		return rc;
 	if (how == E1000_INEXACT)
