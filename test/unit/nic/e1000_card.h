@@ -21,7 +21,8 @@ struct ecard {
 	struct e1000 *n;
 	struct loop *loop;
 	struct peer peer;
-	uint32_t tx, rx; /* next descriptor of ours */
+	struct clock clock; /* stands still */
+	uint32_t tx, rx;    /* next descriptor of ours */
 };
 
 static inline uint32_t ereg(struct ecard *c, uint32_t off)
@@ -52,6 +53,8 @@ static inline struct ecard *ecard_new(const char *model)
 	struct e1000_opts o;
 	struct err e = {0};
 
+	c->clock.is_virtual = true;
+	atomic_store(&c->clock.now, 1000000000);
 	pc_init(&c->pc);
 	if (opt_parse(m->opts, "-device", "mac=52:54:00:0a:0b:0c", &o, &e))
 		fail_msg("%s", e.text);
@@ -60,7 +63,7 @@ static inline struct ecard *ecard_new(const char *model)
 	opt_free(m->opts, &o);
 	c->n = container_of(c->nic, struct e1000, nic);
 	pc_assign(&c->pc);
-	c->loop = loop_new("test", NULL, NULL);
+	c->loop = loop_new("test", &c->clock, NULL);
 	net_port_init(&c->peer.port, &peer_ops, "peer");
 	c->peer.take = UINT32_MAX;
 	c->peer.offloads = NET_CAP_OFFLOADS;
