@@ -117,16 +117,17 @@ void e1000_count(struct e1000 *n, uint32_t off, uint32_t by)
 
 void e1000_tally_add(struct e1000_tally *t, uint32_t len, uint8_t kind, uint32_t frames)
 {
+	static const uint16_t upto[5] = {64, 127, 255, 511, 1023};
 	uint32_t wire = MAX(len, 60u) + 4;
+	unsigned i = 0;
 
 	t->frames += frames;
 	t->bytes += (uint64_t)wire * frames;
 	t->mcast += kind == 1 ? frames : 0;
 	t->bcast += kind == 2 ? frames : 0;
-	if (wire <= 64)
-		t->size[0] += frames;
-	else
-		t->size[MIN(31u - (unsigned)__builtin_clz(wire), 10u) - 5] += frames;
+	while (i < ARRAY_SIZE(upto) && wire > upto[i])
+		i++;
+	t->size[i] += frames;
 }
 
 /* The low half takes the whole count; the high half waits for being read (SDM 13.7.26). */

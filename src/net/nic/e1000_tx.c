@@ -407,9 +407,14 @@ static void report(struct e1000_tx *t, uint32_t now, uint32_t later, uint32_t be
 		now |= ICR_TXQE;
 	if (low && before >= low && left < low)
 		now |= ICR_TXD_LOW;
-	if (later && !(now & ICR_TXDW))
+	/* Who is told at once need not be told later. */
+	if (now & ICR_TXDW && t->due) {
+		loop_timer_del(e1000_loop(n), &t->timer);
+		t->due = 0;
+	} else if (later && !(now & ICR_TXDW)) {
 		e1000_delay(n, &t->timer, &t->due, &t->due_abs, later, e1000_get(n, R_TIDV),
 			    e1000_get(n, R_TADV));
+	}
 	e1000_cause(n, now);
 	e1000_irq(n, true);
 }

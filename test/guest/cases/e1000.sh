@@ -54,6 +54,8 @@ for i in 1 2 3; do
 	wait 2>/dev/null
 done
 dhcp
+ip link set eth0 mtu 9000
+say jumbo "$(ping -c 3 -i 0.2 -s 8900 10.0.2.2 | sed -n 's/^.*, \([0-9]*\)% packet loss/\1/p')"
 say clock again "$(seconds)"
 transfers again
 say clock end "$(seconds)"
@@ -66,7 +68,7 @@ head -c $bytes /dev/urandom >"$tmp/in.bin"
 sum=$(sha256sum <"$tmp/in.bin" | cut -d' ' -f1)
 host sum socat TCP4-LISTEN:9002,bind=127.0.0.1,fork SYSTEM:'sha256sum | cut -c1-64'
 host http busybox httpd -f -p 127.0.0.1:9003 -h "$tmp"
-start card -m 256 -net nic,model=e1000,name=card -net user -monitor "unix:$tmp/monitor,server=on,wait=off"
+start card -m 256 -net nic,model=e1000,name=card -net user,mtu=9000 -monitor "unix:$tmp/monitor,server=on,wait=off"
 order() { printf '%s\n' "$1" | socat -t 1 - "UNIX-CONNECT:$tmp/monitor" >/dev/null; }
 
 check "the guest has done its transfers" await card "vw: ready" 120
@@ -86,6 +88,7 @@ is "the offloads can be switched off" "$(said card off)" 4
 is "16 MiB to the host without offloads" "$(said card without-out)" "$out"
 is "16 MiB from the host without offloads" "$(said card without-in)" "$sum"
 is "the link is seen to go down and come back" "$(said card link | tr '\n' ' ')" "1 0 1 "
+is "frames of 9000 bytes pass" "$(said card jumbo)" 0
 is "after rmmod and insmod under traffic: to the host" "$(said card again-out)" "$out"
 is "after rmmod and insmod under traffic: from the host" "$(said card again-in)" "$sum"
 is "no errors counted" "$(said card drops)" 0
