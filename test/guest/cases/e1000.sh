@@ -45,15 +45,15 @@ for i in $(seq 200); do
 done
 say link "$(cat /sys/class/net/eth0/carrier)"
 for i in 1 2 3; do
-	ping -f -s 1400 10.0.2.2 >/dev/null 2>&1 &
+	ping -i 0.01 -s 1400 10.0.2.2 >/dev/null 2>&1 &
 	nc 10.0.2.2 9002 </dev/zero >/dev/null 2>&1 &
 	sleep 0.5
 	rmmod e1000
 	insmod /modules/e1000.ko || insmod /modules/e1000.ko.xz
 	kill %1 %2 2>/dev/null
 	wait 2>/dev/null
+	dhcp
 done
-dhcp
 ip link set eth0 mtu 9000
 say jumbo "$(ping -c 3 -i 0.2 -s 8900 10.0.2.2 | sed -n 's/^.*, \([0-9]*\)% packet loss/\1/p')"
 say clock again "$(seconds)"
