@@ -221,8 +221,8 @@ int config_check_netdev(const struct config *c, const struct conf_net *n, const 
 			"%s: netdev=%.60s is a hub port that has its peer: give the id= of a "
 			"backend",
 			n->what, netdev);
-	for (const struct conf_net *o = c->net; o < c->net + c->nnet; o++) {
-		if (o != n && o->netdev && !strcmp(o->netdev, netdev))
+	for (const struct conf_net *o = c->net; o < n; o++) {
+		if (o->netdev && !strcmp(o->netdev, netdev))
 			return err_set(
 				e, EBUSY,
 				"%s: netdev=%.60s is joined to %s already: give each its own",

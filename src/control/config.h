@@ -69,9 +69,8 @@ void config_net_remove(struct config *c, unsigned i);
  */
 int config_finish_net(struct config *c, struct err *e);
 
-/*
- * Says why n may not be joined to the network called netdev; 0 when it may.
- */
+/* Says why n may not be joined to the network called netdev; 0 when it may. Of those that may have
+ * it already only entries before n are looked at. */
 int config_check_netdev(const struct config *c, const struct conf_net *n, const char *netdev,
 			struct err *e);
 

@@ -171,7 +171,7 @@ int vm_device_del(struct vm *vm, const char *id, struct err *e)
 {
 	struct vm_net *v;
 	int rc = find(vm, "device_del", id, true, &v, e);
-	uint64_t now = clock_now(&vm->clock);
+	uint64_t now = clock_now(&vm->clock) + 1; /* 0 says: not asked */
 
 	if (rc)
 		return rc;
@@ -182,7 +182,7 @@ int vm_device_del(struct vm *vm, const char *id, struct err *e)
 			       "removes it",
 			       id, (unsigned)((now - v->asked) / NS_PER_S),
 			       (unsigned)(ASK_AGAIN_NS / NS_PER_S));
-	v->asked = MAX(now, 1ull);
+	v->asked = now;
 	machine_ask_unplug(vm->machine, v->nic->pci);
 	return 0;
 }
@@ -294,6 +294,9 @@ int vm_netdev_replug(struct vm *vm, const char *nic, const char *netdev, struct 
 		rc = find(vm, "netdev_replug", netdev, false, &to, e);
 	if (rc)
 		return rc;
+	n = user_of(vm, netdev);
+	if (n)
+		return err_set(e, EBUSY, "netdev_replug: %.60s is in use by %.60s", netdev, n->id);
 	rc = config_check_netdev(vm->conf, v->conf, netdev, e);
 	if (!rc)
 		rc = cmd_keep(&id, netdev, e);

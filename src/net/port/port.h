@@ -175,7 +175,7 @@ int net_replug(struct net_port *nic, struct net_port *with, struct net_port **ol
 /*
  * [ctl] As net_replug(), but on loops of its own choice, for a card that goes to a hub or comes
  * from one (a hub's members live on the hub's loop). Detaches before it attaches; when that fails,
- * the old wire is made again. Nothing but what was lent or half sent is lost.
+ * the old wire is made again. A frame that had gone out in part goes out again whole.
  */
 int net_rejoin(struct net_port *nic, struct net_port *with, struct loop *const *loop,
 	       unsigned nloops, struct net_port **old, struct err *e);
