@@ -2,11 +2,15 @@
 /*
  * TCP connections in number, for tests; runs on the host and, linked statically, in the guest.
  *
- *	conns serve PORT		accept on 127.0.0.1; answer each line read with the same
- *bytes, until the peer closes; runs until it is killed conns after ADDR PORT N		N
- *connections one after another: connect, ask, hear, close conns at-once ADDR PORT N	N
- *connections open together; each asks and hears before any closes conns flood ADDR PORT SECONDS
- *send as fast as the peer takes it; prints the bytes that went
+ *	conns serve PORT
+ *		accept on 127.0.0.1; answer each line read with the same bytes, until the peer
+ *		closes; runs until it is killed
+ *	conns after ADDR PORT N
+ *		N connections one after another: connect, ask, hear, close
+ *	conns at-once ADDR PORT N
+ *		N connections open together; each asks and hears before any closes
+ *	conns flood ADDR PORT SECONDS
+ *		send as fast as the peer takes it; prints the bytes that went
  *
  * after, at-once and udp print how many were right, and exit 1 unless all were.
  */
