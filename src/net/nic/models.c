@@ -9,6 +9,7 @@
 
 static const struct nic_model *const models[] = {
 	&virtio_net_model,
+	&rtl8139_model,
 	NULL,
 };
 

@@ -6,6 +6,7 @@
 #include "net/nic/nic.h"
 
 extern const struct nic_model virtio_net_model;
+extern const struct nic_model rtl8139_model;
 
 /* Fills in: no MAC, first free slot, the model's own number of vectors. */
 void nic_conf_defaults(struct nic_conf *c);
