@@ -3,6 +3,9 @@
 #ifndef TEST_NIC_RTL_H
 #define TEST_NIC_RTL_H
 
+#include <stdlib.h>
+#include <time.h>
+
 #include "card.h"
 #include "net/nic/rtl8139.h"
 
@@ -131,7 +134,8 @@ static inline uint8_t *r_mem(struct rcard *c, uint64_t gpa, uint64_t len)
 {
 	uint8_t *p = mem_ptr(&c->pc.a.mem, gpa, len);
 
-	assert_non_null(p);
+	if (!p)
+		abort();
 	return p;
 }
 

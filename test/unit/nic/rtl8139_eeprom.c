@@ -2,6 +2,8 @@
 /* The 93C46 by its pins. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include <cmocka.h>
 
