@@ -495,6 +495,21 @@ static void kick_stalled(struct rtl *n)
 		rtl_kick(n);
 }
 
+/*
+ * Drivers of C mode that acknowledge after each packet they have read (Linux) take away the ROK of
+ * those that came meanwhile, and may stop reading there. At the wire's 100 Mbit/s that hardly ever
+ * happens; here it would leave packets waiting for the next one. So they are told of once more
+ * when interrupts are switched on again.
+ */
+static void write_imr(struct rtl *n, uint16_t v)
+{
+	atomic_store(&n->imr, v & INT_ALL);
+	if (v & INT_ROK && n->cr & CR_RE && !(n->cpcr & CPCR_RXON) && !rtl_rx_empty(n))
+		atomic_fetch_or(&n->isr, INT_ROK);
+	rtl_irq_update(n);
+	kick_stalled(n);
+}
+
 static void put_data_path(struct rtl *n, unsigned reg, uint32_t v)
 {
 	switch (reg) {
@@ -515,9 +530,7 @@ static void put_data_path(struct rtl *n, unsigned reg, uint32_t v)
 		kick_stalled(n);
 		break;
 	case R_IMR:
-		atomic_store(&n->imr, (uint16_t)(v & INT_ALL));
-		rtl_irq_update(n);
-		kick_stalled(n);
+		write_imr(n, (uint16_t)v);
 		break;
 	case R_ISR:
 		atomic_fetch_and(&n->isr, (uint16_t)~v);

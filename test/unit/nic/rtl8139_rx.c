@@ -46,6 +46,26 @@ static void ring_goes_round(void **state)
 	r_free(c);
 }
 
+/* A driver that acknowledged too much hears of what waits when it unmasks. */
+static void unmasked_with_packets_waiting(void **state)
+{
+	struct rcard *c = r_make("");
+
+	(void)state;
+	r_up(c, 0);
+	r_send(c, r_bytes(60), 60);
+	r_isr(c);
+	r_set(c, IMR, INT_TOK, 2);
+	assert_false(r_pin(c));
+	r_set(c, IMR, INT_ROK, 2);
+	assert_true(r_pin(c));
+	take(c, 0, 8192, 60);
+	r_isr(c);
+	r_set(c, IMR, INT_ROK, 2);
+	assert_false(r_pin(c));
+	r_free(c);
+}
+
 /* With WRAP the last packet goes on behind the end. */
 static void wrap_goes_on(void **state)
 {
@@ -425,6 +445,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(ring_goes_round),
+		T(unmasked_with_packets_waiting),
 		T(wrap_goes_on),
 		T(full_ring_holds_the_peer),
 		T(a_guest_that_sleeps_loses),
