@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# limit: 420
+# limit: 240
 #
 # rtl8139 with both of Linux' drivers: 8139cp for the RTL8139C+ (revision 0x20), 8139too, which leaves that chip to
 # the other, for the RTL8139C (cplus=off). Address by DHCP, transfers both ways, offloads on and off, link (N4, H6).
@@ -31,24 +31,23 @@ say carrier "$(cat /sys/class/net/eth0/carrier)"
 say ready
 for state in 0 1; do
 	i=0
-	until [ "$(cat /sys/class/net/eth0/carrier)" = $state ] || [ $((i += 1)) = 100 ]; do nap 0.1; done
+	until [ "$(cat /sys/class/net/eth0/carrier)" = $state ] || [ $((i += 1)) = 100 ]; do sleep 0.1; done
 	say "carrier-$state" "$(cat /sys/class/net/eth0/carrier)"
 done
 END
 }
 
-bytes=$((16 << 20))
-head -c $bytes /dev/urandom >"$tmp/in.bin"
-sum=$(sha256sum <"$tmp/in.bin" | cut -d' ' -f1)
 host sum socat TCP4-LISTEN:9002,bind=127.0.0.1,fork SYSTEM:'sha256sum | cut -c1-64'
 host http busybox httpd -f -p 127.0.0.1:9003 -h "$tmp"
 
-# card NAME DRIVER REVISION OPTIONS [FLIP]
+# card NAME DRIVER REVISION MIB OPTIONS [FLIP]
 card() {
-	local name=$1 all=$append monitor=$tmp/$1.monitor
+	local name=$1 all=$append monitor=$tmp/$1.monitor mib=$4 sum
+	head -c $((mib << 20)) /dev/urandom >"$tmp/in.bin"
+	sum=$(sha256sum <"$tmp/in.bin" | cut -d' ' -f1)
 	script | initrd "$name" tools
-	[ -z "${5:-}" ] || append+=" vw.flip=$5"
-	start "$name" -m 256 -netdev user,id=u -device "rtl8139,id=card,netdev=u,mac=52:54:00:aa:bb:cc${4:+,$4}" \
+	[ -z "${6:-}" ] || append+=" vw.flip=$6"
+	start "$name" -m 256 -netdev user,id=u -device "rtl8139,id=card,netdev=u,mac=52:54:00:aa:bb:cc${5:+,$5}" \
 		-monitor "unix:$monitor,server=on,wait=off"
 	append=$all
 	check "$name: the guest gets through its transfers" await "$name" "vw: ready" 200
@@ -57,20 +56,15 @@ card() {
 	is "$name: address by DHCP" "$(said "$name" address)" 10.0.2.15
 	is "$name: macaddr= is what the driver found in the EEPROM" "$(said "$name" mac)" 52:54:00:aa:bb:cc
 	is "$name: the gateway answers large pings" "$(said "$name" ping)" gateway
-	is "$name: 16 MiB in" "$(said "$name" in-sum)" "$sum"
-	is "$name: 16 MiB out" "$(said "$name" out-sum)" "$sum"
-	if [ -n "${5:-}" ]; then
-		is "$name, $5: 16 MiB in" "$(said "$name" in-sum2)" "$sum"
-		is "$name, $5: 16 MiB out" "$(said "$name" out-sum2)" "$sum"
+	is "$name: $mib MiB in" "$(said "$name" in-sum)" "$sum"
+	is "$name: $mib MiB out" "$(said "$name" out-sum)" "$sum"
+	if [ -n "${6:-}" ]; then
+		is "$name, $6: $mib MiB in" "$(said "$name" in-sum2)" "$sum"
+		is "$name, $6: $mib MiB out" "$(said "$name" out-sum2)" "$sum"
 		is "$name: ethtool -K was taken" "$(said "$name" flip)" ""
 	fi
 	is "$name: the driver counts no errors" "$(said "$name" errors)" 0
 	is "$name: the link is up" "$(said "$name" carrier)" 1
-	if ! echo help | socat -t 1 - "UNIX-CONNECT:$monitor" | grep -q set_link; then
-		skip "$name: the guest sees the link go and come" "the monitor has no set_link"
-		stop "$name"
-		return
-	fi
 	echo "set_link card off" | socat - "UNIX-CONNECT:$monitor" >/dev/null
 	check "$name: the guest sees the link go" await "$name" "vw: carrier-0 0" 30
 	echo "set_link card on" | socat - "UNIX-CONNECT:$monitor" >/dev/null
@@ -78,6 +72,7 @@ card() {
 	stop "$name"
 }
 
-card cplus 8139cp 0x20 "" tx=on,sg=on,tso=on,rx=off
-card c 8139too 0x10 cplus=off
+card cplus 8139cp 0x20 16 "" tx=on,sg=on,tso=on,rx=off
+# Each packet is several exits in this mode.
+card c 8139too 0x10 4 cplus=off
 finish
