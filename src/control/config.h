@@ -23,10 +23,10 @@ enum conf_kind {
 
 struct conf_net {
 	enum conf_kind kind;
-	char what[40]; /* as the user typed it, for messages: "-net nic" */
-	char *id;      /* id= or name=; made up by config_finish() */
-	int hub;       /* hub ("VLAN") number, CONFIG_NO_HUB: none */
-	char *netdev;  /* NIC, hubport: netdev= it is joined to; NULL: none */
+	char what[40];			   /* as the user typed it, for messages: "-net nic" */
+	char *id;			   /* id= or name=; made up by config_finish() */
+	int hub;			   /* hub ("VLAN") number, CONFIG_NO_HUB: none */
+	char *netdev;			   /* NIC, hubport: netdev= it is joined to; NULL: none */
 	const struct nic_model *model;	   /* CONF_NIC */
 	const struct net_backend *backend; /* CONF_BACKEND */
 	const struct opt_table *table;	   /* of opts, NULL: none */

@@ -201,8 +201,10 @@ static void rtl_resume(struct net_port *p, unsigned q)
 
 static void set_link(struct rtl *n, bool up)
 {
-	if (atomic_exchange(&n->link, up) != up)
-		rtl_raise(n, INT_LINKCHG);
+	if (atomic_exchange(&n->link, up) == up)
+		return;
+	atomic_store(&n->link_changed, true);
+	rtl_raise(n, INT_LINKCHG);
 }
 
 static void rtl_detach(struct net_port *p)

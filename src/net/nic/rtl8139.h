@@ -159,7 +159,8 @@ struct rtl {
 	pthread_mutex_t intx; /* while the pin is set to what isr and imr say */
 	_Atomic uint16_t isr, imr;
 	_Atomic bool link;
-	_Atomic uint64_t mac; /* IDR0 … 5, low 48 bits, first byte lowest */
+	_Atomic bool link_changed; /* until CSCR is read */
+	_Atomic uint64_t mac;	   /* IDR0 … 5, low 48 bits, first byte lowest */
 	/* Changed on the loop only. */
 	uint8_t cr;
 	uint16_t cpcr;

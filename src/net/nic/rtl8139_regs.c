@@ -142,7 +142,7 @@ static bool is_100(const struct rtl *n)
 			     : get_le16(n->file + R_BMCR) & BMCR_100;
 }
 
-static uint32_t phy_read(const struct rtl *n, unsigned reg)
+static uint32_t phy_read(struct rtl *n, unsigned reg)
 {
 	bool link = atomic_load(&n->link), an = link && negotiates(n);
 
@@ -153,8 +153,9 @@ static uint32_t phy_read(const struct rtl *n, unsigned reg)
 		return an ? 0x45e1 : 0;
 	case R_ANER:
 		return an ? 1 : 0;
-	default: /* CSCR: defaults, with the state of the line */
-		return 0x03c0u | (link ? 0x0408 : 0);
+	default: /* CSCR: defaults, the state of the line, and whether that has changed */
+		return 0x03c0u | (link ? 0x0408 : 0) |
+		       (atomic_exchange(&n->link_changed, false) ? 0x0800 : 0);
 	}
 }
 

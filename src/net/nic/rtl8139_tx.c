@@ -251,7 +251,7 @@ static void slot_done(struct rtl_tx *t, unsigned slot, uint32_t was, uint32_t bi
 static bool slots_batch(struct rtl *n)
 {
 	struct rtl_tx *t = &n->tx;
-	uint32_t tsd[RTL_TX_SLOTS];
+	uint32_t tsd[RTL_TX_SLOTS] = {0};
 	unsigned frames = 0, sent;
 	const char *bad = NULL;
 
