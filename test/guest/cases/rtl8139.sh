@@ -74,5 +74,5 @@ card() {
 
 card cplus 8139cp 0x20 16 "" tx=on,sg=on,tso=on,rx=off
 # Each packet is several exits in this mode.
-card c 8139too 0x10 4 cplus=off
+card c 8139too 0x10 2 cplus=off
 finish
