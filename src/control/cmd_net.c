@@ -295,8 +295,8 @@ static int unknown_kind(const char *option, const char *kind, const char *rest, 
 
 static int unknown_model(const char *what, const char *label, const char *model, struct err *e)
 {
-	static const char *const later[] = {"rtl8139", "e1000e",  "igb",     "pcnet", "ne2k_pci",
-					    "i82551",  "i82557b", "vmxnet3", NULL};
+	static const char *const later[] = {"e1000e", "igb",	 "pcnet",   "ne2k_pci",
+					    "i82551", "i82557b", "vmxnet3", NULL};
 	const char *names[64], *near;
 	char list[256] = "";
 	unsigned n = 0;
@@ -328,12 +328,14 @@ static int unknown_model(const char *what, const char *label, const char *model,
 		       list);
 }
 
-/* The card without model=: rtl8139 (D2), virtio until that exists. */
+/* The card without model= (D2): rtl8139, or upstream QEMU's when we are called by its name. */
 static const struct nic_model *default_model(void)
 {
-	const struct nic_model *m = nic_model_find("rtl8139");
+	const struct nic_model *m = NULL;
 
-	return m ? m : nic_model_find("virtio");
+	if (!strcmp(program_invocation_short_name, "qemu-system-x86_64"))
+		m = nic_model_find("e1000");
+	return m ? m : nic_model_find("rtl8139");
 }
 
 /* A card with its model's defaults; the caller fills the rest of the entry. model NULL: default. */
@@ -344,7 +346,7 @@ static struct conf_net *add_nic(struct config *c, const char *what, const char *
 	struct conf_net *n;
 
 	if (!m) {
-		unknown_model(what, ": model=", model ? model : "virtio", e);
+		unknown_model(what, ": model=", model ? model : "rtl8139", e);
 		return NULL;
 	}
 	n = config_net_add(c, CONF_NIC, what);
@@ -357,7 +359,6 @@ static struct conf_net *add_nic(struct config *c, const char *what, const char *
 	opt_init(m->opts, n->opts);
 	n->hub = CONFIG_NO_HUB;
 	n->model = m;
-	n->model_given = model != NULL;
 	n->table = m->opts;
 	return n;
 }
@@ -618,7 +619,6 @@ int cmd_device(struct config *c, const char *name, const char *arg, FILE *out, s
 		return err_set(e, ENOMEM, "%s: out of memory", what);
 	}
 	n->model = m;
-	n->model_given = true;
 	n->table = m->opts;
 	n->opts = opts;
 	n->hub = CONFIG_NO_HUB;

@@ -241,19 +241,6 @@ static int check_net(const struct config *c, const struct conf_net *n, struct er
 	return n->netdev ? config_check_netdev(c, n, n->netdev, e) : 0;
 }
 
-void config_note(const struct config *c)
-{
-	for (unsigned i = 0; i < c->nnet; i++) {
-		const struct conf_net *n = &c->net[i];
-
-		if (n->kind != CONF_NIC || n->model_given || !strcmp(n->model->name, "rtl8139"))
-			continue;
-		log_line("%s without model=: a %s card (rtl8139 is not implemented yet)", n->what,
-			 n->model->name);
-		return;
-	}
-}
-
 static int check_machine(struct config *c, struct err *e)
 {
 	if (c->qtest && !c->accel && cmd_keep(&c->accel, "qtest", e))

@@ -23,11 +23,10 @@ enum conf_kind {
 
 struct conf_net {
 	enum conf_kind kind;
-	char what[40]; /* as the user typed it, for messages: "-net nic" */
-	char *id;      /* id= or name=; made up by config_finish() */
-	int hub;       /* hub ("VLAN") number, CONFIG_NO_HUB: none */
-	char *netdev;  /* NIC, hubport: netdev= it is joined to; NULL: none */
-	bool model_given;
+	char what[40];			   /* as the user typed it, for messages: "-net nic" */
+	char *id;			   /* id= or name=; made up by config_finish() */
+	int hub;			   /* hub ("VLAN") number, CONFIG_NO_HUB: none */
+	char *netdev;			   /* NIC, hubport: netdev= it is joined to; NULL: none */
 	const struct nic_model *model;	   /* CONF_NIC */
 	const struct net_backend *backend; /* CONF_BACKEND */
 	const struct opt_table *table;	   /* of opts, NULL: none */
@@ -79,9 +78,6 @@ int config_check_netdev(const struct config *c, const struct conf_net *n, const 
  * everything that can only be checked when all is known. Returns 0 or -errno with e.
  */
 int config_finish(struct config *c, struct err *e);
-
-/* One line on stderr about what was decided for the user who may expect something else (D2). */
-void config_note(const struct config *c);
 
 /* The accelerator's name. */
 static inline const char *config_accel(const struct config *c)

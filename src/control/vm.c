@@ -142,7 +142,6 @@ static int open_consoles(struct vm *vm, struct err *e)
 /* Said when all is well: a start that fails says why in one line and nothing else. */
 static void notes(const struct config *c)
 {
-	config_note(c);
 	if (!c->serial && !c->nographic && !c->no_display && !c->no_defaults && c->kernel)
 		log_line("the guest has no console: -nographic shows its serial port here");
 }

@@ -356,7 +356,10 @@ static enum burst_rc burst(struct flow *f, uint32_t seq, uint32_t want, bool new
 	if (!burst_seek(&b))
 		return BURST_WAIT;
 	b.csum = caps & NET_CAP_CSUM || !net_may_lend(&f->st->port, 0);
-	b.tso = (b.csum && caps & NET_CAP_TSO4) || !net_may_lend(&f->st->port, 0);
+	/* Never a frame that net_push() would have to cut for a peer that may run out of room in
+	 * the middle: what is offered next is another frame (an ACK, other fields), not its rest.
+	 */
+	b.tso = b.csum && caps & NET_CAP_TSO4;
 	b.unit = b.tso ? (65535u - 40) / t->mss * t->mss : t->mss;
 	if (!burst_room(&b)) {
 		burst_give_back(&b);

@@ -63,7 +63,8 @@ static void expect_error(const char *message, const char *const *v)
 #define BAD(message, ...) expect_error(message, (const char *const[]){__VA_ARGS__, NULL})
 
 #define MODELS                                                                                     \
-	"virtio-net-pci, virtio, virtio-net, e1000, e1000-82540em, e1000-82544gc, e1000-82545em"
+	"virtio-net-pci, virtio, virtio-net, e1000, e1000-82540em, e1000-82544gc, "                \
+	"e1000-82545em, rtl8139"
 
 /* N1 to N7: each of these exits with one line that names option, value and what is allowed. */
 static void net_nic_errors(void **state)
@@ -317,6 +318,24 @@ static void machine_options(void **state)
 	done(&r);
 }
 
+/* D2: which card, by the program's name; e1000 as soon as there is one. */
+static void default_card(void **state)
+{
+	char *was = program_invocation_short_name, qemu[] = "qemu-system-x86_64";
+	const char *other = nic_model_find("e1000") ? "e1000" : "rtl8139";
+	struct run r;
+
+	(void)state;
+	PARSE(&r, "-kernel", "k", "-net", "nic");
+	assert_string_equal(r.c.net[0].model->name, "rtl8139");
+	done(&r);
+	program_invocation_short_name = qemu;
+	PARSE(&r, "-kernel", "k", "-net", "nic");
+	program_invocation_short_name = was;
+	assert_string_equal(r.c.net[0].model->name, other);
+	done(&r);
+}
+
 /* D1: no network option at all. */
 static void default_network(void **state)
 {
@@ -328,8 +347,7 @@ static void default_network(void **state)
 	assert_int_equal(r.c.nnet, 2);
 	assert_int_equal(r.c.net[0].kind, CONF_NIC);
 	assert_int_equal(r.c.net[0].hub, 0);
-	assert_false(r.c.net[0].model_given);
-	assert_string_equal(r.c.net[0].id, "virtio-net-pci.0");
+	assert_string_equal(r.c.net[0].id, "rtl8139.0");
 	assert_string_equal(r.c.net[1].backend->name, "user");
 	assert_int_equal(r.c.net[1].hub, 0);
 	assert_string_equal(r.c.net[1].id, "user.0");
@@ -389,7 +407,6 @@ static void networks(void **state)
 	assert_int_equal(r.c.nnet, 2);
 	assert_string_equal(r.c.net[0].id, "x");
 	assert_string_equal(r.c.net[1].netdev, "x");
-	assert_true(r.c.net[1].model_given);
 	assert_memory_equal(((struct nic_conf *)r.c.net[1].opts)->mac.b, mac, 6);
 	done(&r);
 }
@@ -449,19 +466,13 @@ static void page(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(net_nic_errors),
-		cmocka_unit_test(machine_errors),
-		cmocka_unit_test(word_errors),
-		cmocka_unit_test(slips),
-		cmocka_unit_test(network_errors),
-		cmocka_unit_test(console_errors),
-		cmocka_unit_test(lists),
-		cmocka_unit_test(help_is_aligned),
-		cmocka_unit_test(machine_options),
-		cmocka_unit_test(default_network),
-		cmocka_unit_test(networks),
-		cmocka_unit_test(made_up_macs),
-		cmocka_unit_test(page),
+		cmocka_unit_test(net_nic_errors),  cmocka_unit_test(machine_errors),
+		cmocka_unit_test(word_errors),	   cmocka_unit_test(slips),
+		cmocka_unit_test(network_errors),  cmocka_unit_test(console_errors),
+		cmocka_unit_test(lists),	   cmocka_unit_test(help_is_aligned),
+		cmocka_unit_test(machine_options), cmocka_unit_test(default_network),
+		cmocka_unit_test(default_card),	   cmocka_unit_test(networks),
+		cmocka_unit_test(made_up_macs),	   cmocka_unit_test(page),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
