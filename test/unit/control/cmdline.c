@@ -195,8 +195,8 @@ static void network_errors(void **state)
 	    "virtio-net-pci,netdev=n");
 	BAD("-netdev user: the name n is used twice: give another", "-kernel", "k", "-netdev",
 	    "user,id=n", "-netdev", "user,id=n");
-	BAD("-net nic: macaddr=52:54:00:00:00:01 is the address of two cards (virtio-net-pci.1 and "
-	    "virtio-net-pci.0): give each its own",
+	BAD("-net nic: macaddr=52:54:00:00:00:01 is the address of two cards (rtl8139.1 and "
+	    "rtl8139.0): give each its own",
 	    "-kernel", "k", "-net", "nic,macaddr=52:54:00:00:00:01", "-net",
 	    "nic,macaddr=52:54:00:00:00:01");
 	BAD("-net nic: -machine none has no guest and so no cards: leave it out, or give -machine "
