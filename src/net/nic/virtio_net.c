@@ -384,6 +384,7 @@ static const struct opt vnet_opt_list[] = {
 	YES(disable_modern, "disable-modern", "no virtio 1.0 interface (default: off)"),
 	YES(event_idx, "event_idx", "fewer doorbells and interrupts (default: on)"),
 	YES(indirect_desc, "indirect_desc", "indirect descriptors (default: on)"),
+	YES(packed, "packed", "packed ring layout; needs virtio 1.0 (default: off)"),
 	YES(mrg_rxbuf, "mrg_rxbuf", "mergeable receive buffers (default: on)"),
 	YES(csum, "csum", "guest leaves checksums to us (default: on)"),
 	YES(gso, "gso", "guest leaves segmentation to us (default: on)"),
@@ -403,7 +404,6 @@ static const struct opt vnet_opt_list[] = {
 	YES(ctrl_guest_offloads, "ctrl_guest_offloads",
 	    "guest switches its offloads while running (default: on)"),
 	MISSING("mq", "multi-queue is not there yet: the card has one queue pair"),
-	MISSING("packed", "the packed ring layout is not there yet: leave packed= out"),
 	MISSING("rss", "receive-side scaling is not there yet: leave rss= out"),
 	MISSING("hash", "hash reporting is not there yet: leave hash= out"),
 	MISSING("guest_ufo", "UDP fragmentation offload is not there: leave guest_ufo= out"),
@@ -465,6 +465,10 @@ static int check_opts(const struct vnet_opts *o, struct err *e)
 		return err_set(e, EINVAL,
 			       "virtio-net-pci: disable-legacy=on and disable-modern=on leave no "
 			       "interface; give one of them at most");
+	if (o->packed && o->disable_modern)
+		return err_set(e, EINVAL,
+			       "virtio-net-pci: packed=on needs the virtio 1.0 interface; leave "
+			       "disable-modern=on out");
 	return 0;
 }
 
@@ -479,6 +483,7 @@ static int init_parts(struct vnet *n, struct err *e)
 		.vectors = n->opts.nic.vectors == NIC_VECTORS_AUTO ? 3 : n->opts.nic.vectors,
 		.event_idx = n->opts.event_idx,
 		.indirect = n->opts.indirect_desc,
+		.packed = n->opts.packed,
 		.nqueues = n->opts.ctrl_vq ? VNET_CTRL + 1 : VNET_CTRL,
 		.config_len = VNET_CONFIG_LEN,
 		.model = "virtio-net-pci",

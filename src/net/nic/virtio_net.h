@@ -28,7 +28,7 @@ struct vnet_opts {
 	struct nic_conf nic;
 	uint32_t host_mtu;
 	bool disable_legacy, disable_modern;
-	bool event_idx, indirect_desc, mrg_rxbuf;
+	bool event_idx, indirect_desc, packed, mrg_rxbuf;
 	bool csum, gso, host_tso4, host_tso6, host_ecn;
 	bool guest_csum, guest_tso4, guest_tso6, guest_ecn;
 	bool ctrl_vq, ctrl_rx, ctrl_vlan, ctrl_mac_addr, guest_announce, ctrl_guest_offloads;

@@ -60,6 +60,7 @@ static void features_follow_options_and_peer(void **state)
 
 	(void)state;
 	assert_int_equal(offered("", NET_CAP_OFFLOADS), all);
+	assert_int_equal(offered("packed=on", NET_CAP_OFFLOADS), all | PACKED);
 	assert_int_equal(offered("", 0), all & ~host);
 	assert_int_equal(offered("", NET_CAP_TSO4 | NET_CAP_ECN), all & ~host);
 	assert_int_equal(offered("", NET_CAP_CSUM | NET_CAP_TSO6),
@@ -245,7 +246,7 @@ static void options_are_checked(void **state)
 		{"host_mtu=67", "host_mtu"},
 		{"vectors=2049", "2048"},
 		{"mq=on", "multi-queue"},
-		{"packed=on", "packed"},
+		{"packed=on,disable-modern=on", "packed=on needs"},
 		{"romfile=x", "romfile"},
 		{"addr=0", "host bridge"},
 		{"addr=20", "1f"},
