@@ -3,7 +3,8 @@
 """A virtio-net card behind the qtest accelerator, on the user-mode network.
 
 A small driver, written from virtio 1.2, brings the card up by the legacy and by the modern
-interface, the latter with split and with packed rings, with INTx and with MSI-X, gets an address by DHCP, resolves and pings the gateway, and
+interface, the latter with split and with packed rings, with INTx and with MSI-X, gets an address
+by DHCP, resolves and pings the gateway, sends a UDP frame that is cut into datagrams (USO), and
 then breaks the rules: the card must ask for a reset and work again after it. No KVM, no root.
 
 usage: virtio_net.py [PATH-OF-VMWIRE]    prints TAP
@@ -22,7 +23,7 @@ MAC = bytes.fromhex("525400010203")
 TIMEOUT = 20.0
 RINGS, BUFS, BUF = 0x100000, 0x200000, 0x1000
 F_CSUM, F_MAC, F_MRG, F_STATUS, F_CTRL_VQ = 0, 5, 15, 16, 17
-F_INDIRECT, F_EVENT, F_VERSION_1, F_PACKED = 28, 29, 32, 34
+F_INDIRECT, F_EVENT, F_VERSION_1, F_PACKED, F_HOST_USO = 28, 29, 32, 34, 56
 NEXT, WRITE, INDIRECT = 1, 2, 4
 NEEDS_RESET = 64
 
@@ -210,8 +211,8 @@ class Card:
             self.rx.add(i)
         self.kick(0)
 
-    def send(self, frame):
-        self.q.store(BUFS + BUF * 40, bytes(self.hdr) + frame)
+    def send(self, frame, header=b""):
+        self.q.store(BUFS + BUF * 40, header.ljust(self.hdr, b"\0") + frame)
         self.tx.set(0, BUFS + BUF * 40, self.hdr, NEXT, 1)
         self.tx.set(1, BUFS + BUF * 40 + self.hdr, len(frame))
         self.tx.add(0)
@@ -286,7 +287,7 @@ class Modern(Card):
         for i in range(2):
             self.q("writel", self.common, i)
             self.offer |= self.q("readl", self.common + 4) << 32 * i
-        want = (F_MAC, F_MRG, F_STATUS, F_INDIRECT, F_VERSION_1, *self.extra)
+        want = (F_CSUM, F_HOST_USO, F_MAC, F_MRG, F_STATUS, F_INDIRECT, F_VERSION_1, *self.extra)
         self.features = self.offer & sum(1 << b for b in want)
         for i in range(2):
             self.q("writel", self.common + 8, i)
@@ -413,6 +414,23 @@ def ping(card, gateway, seq):
     assert checksum(answer[34:242]) == 0 and checksum(answer[14:34]) == 0
 
 
+def uso(card, gateway):
+    """One frame (5.1.6.2, UDP_L4); the host gets a datagram for each gso_size bytes of it."""
+    data, size = bytes(i * 7 & 255 for i in range(3100)), 1000
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as host:
+        host.bind(("127.0.0.1", 0))
+        host.settimeout(TIMEOUT)
+        # The checksum field holds the sum of the pseudo header.
+        length = 8 + len(data)
+        pseudo = ~checksum(GUEST + GATEWAY + struct.pack(">HH", 17, length)) & 0xffff
+        udp = struct.pack(">HHHH", 4000, host.getsockname()[1], length, pseudo) + data
+        card.send(ether(gateway, 0x0800, ipv4(GUEST, GATEWAY, 17, udp)),
+                  struct.pack("<BBHHHH", 1, 5, 42, size, 34, 6))
+        for at in range(0, len(data), size):
+            got = host.recv(4096)
+            assert got == data[at:at + size], (at, len(got))
+
+
 # --- tests -----------------------------------------------------------------------------------
 
 class Tap:
@@ -515,6 +533,9 @@ def one_card(tap, folder, kind, vectors):
     tap.run(name + "gateway found by ARP", lambda: state.update(gw=resolve(card)))
     tap.run(name + "ping of the gateway", lambda: ping(card, state["gw"], 1))
     tap.run(name + "interrupts", lambda: check_interrupts(card, state["gw"]))
+    if kind is not Legacy:
+        assert card.features >> F_HOST_USO & 1
+        tap.run(name + "UDP segmentation", lambda: uso(card, state["gw"]))
     for what, act in MALFORMED.items():
         if kind is Packed and what in SPLIT_ONLY:
             continue
@@ -538,7 +559,7 @@ def one_card(tap, folder, kind, vectors):
 def main():
     folder = tempfile.mkdtemp(prefix="vmwire-wire-")
     cards = [(kind, vectors) for kind in (Legacy, Modern, Packed) for vectors in (0, 3)]
-    tap = Tap(len(cards) * (8 + len(MALFORMED)) - 2 * len(SPLIT_ONLY))
+    tap = Tap(len(cards) * (8 + len(MALFORMED)) - 2 * len(SPLIT_ONLY) + 4)
     try:
         for kind, vectors in cards:
             one_card(tap, folder, kind, vectors)

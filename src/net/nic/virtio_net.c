@@ -29,7 +29,8 @@
 uint64_t vnet_guest_offload_bits(void)
 {
 	return VIRTIO_BIT(VIRTIO_NET_F_GUEST_CSUM) | VIRTIO_BIT(VIRTIO_NET_F_GUEST_TSO4) |
-	       VIRTIO_BIT(VIRTIO_NET_F_GUEST_TSO6) | VIRTIO_BIT(VIRTIO_NET_F_GUEST_ECN);
+	       VIRTIO_BIT(VIRTIO_NET_F_GUEST_TSO6) | VIRTIO_BIT(VIRTIO_NET_F_GUEST_ECN) |
+	       VIRTIO_BIT(VIRTIO_NET_F_GUEST_USO4) | VIRTIO_BIT(VIRTIO_NET_F_GUEST_USO6);
 }
 
 /* 5.1.3.1: what needs what. */
@@ -40,8 +41,11 @@ static uint64_t drop_orphans(uint64_t f)
 	} dep[] = {
 		{VIRTIO_NET_F_GUEST_TSO4, VIRTIO_NET_F_GUEST_CSUM},
 		{VIRTIO_NET_F_GUEST_TSO6, VIRTIO_NET_F_GUEST_CSUM},
+		{VIRTIO_NET_F_GUEST_USO4, VIRTIO_NET_F_GUEST_CSUM},
+		{VIRTIO_NET_F_GUEST_USO6, VIRTIO_NET_F_GUEST_CSUM},
 		{VIRTIO_NET_F_HOST_TSO4, VIRTIO_NET_F_CSUM},
 		{VIRTIO_NET_F_HOST_TSO6, VIRTIO_NET_F_CSUM},
+		{VIRTIO_NET_F_HOST_USO, VIRTIO_NET_F_CSUM},
 		{VIRTIO_NET_F_CTRL_RX, VIRTIO_NET_F_CTRL_VQ},
 		{VIRTIO_NET_F_CTRL_RX_EXTRA, VIRTIO_NET_F_CTRL_RX},
 		{VIRTIO_NET_F_CTRL_VLAN, VIRTIO_NET_F_CTRL_VQ},
@@ -77,10 +81,13 @@ static uint64_t vnet_features(struct virtio_pci *v)
 		{o->gso && o->host_tso4 && peer & NET_CAP_TSO4, VIRTIO_NET_F_HOST_TSO4},
 		{o->gso && o->host_tso6 && peer & NET_CAP_TSO6, VIRTIO_NET_F_HOST_TSO6},
 		{o->gso && o->host_ecn && peer & NET_CAP_ECN, VIRTIO_NET_F_HOST_ECN},
+		{o->gso && o->host_uso && peer & NET_CAP_USO, VIRTIO_NET_F_HOST_USO},
 		{o->guest_csum, VIRTIO_NET_F_GUEST_CSUM},
 		{o->guest_tso4, VIRTIO_NET_F_GUEST_TSO4},
 		{o->guest_tso6, VIRTIO_NET_F_GUEST_TSO6},
 		{o->guest_ecn, VIRTIO_NET_F_GUEST_ECN},
+		{o->guest_uso4, VIRTIO_NET_F_GUEST_USO4},
+		{o->guest_uso6, VIRTIO_NET_F_GUEST_USO6},
 		{o->ctrl_vq, VIRTIO_NET_F_CTRL_VQ},
 		{o->ctrl_rx, VIRTIO_NET_F_CTRL_RX},
 		{o->ctrl_rx, VIRTIO_NET_F_CTRL_RX_EXTRA},
@@ -120,6 +127,10 @@ static void vnet_caps(const struct net_port *p, struct net_caps *c)
 		c->offloads |= NET_CAP_TSO6;
 	if (vnet_guest_can(n, VIRTIO_NET_F_GUEST_ECN))
 		c->offloads |= NET_CAP_ECN;
+	/* One capability for both: with half of it the other half would go wrong. */
+	if (vnet_guest_can(n, VIRTIO_NET_F_GUEST_USO4) &&
+	    vnet_guest_can(n, VIRTIO_NET_F_GUEST_USO6))
+		c->offloads |= NET_CAP_USO;
 }
 
 /* --- configuration (5.1.4) ------------------------------------------------------------------ */
@@ -391,10 +402,15 @@ static const struct opt vnet_opt_list[] = {
 	YES(host_tso4, "host_tso4", "guest sends TCP/IPv4 frames of 64 KiB (default: on)"),
 	YES(host_tso6, "host_tso6", "guest sends TCP/IPv6 frames of 64 KiB (default: on)"),
 	YES(host_ecn, "host_ecn", "the same with ECN (default: on)"),
+	YES(host_uso, "host_uso", "guest sends UDP frames of 64 KiB (default: on)"),
 	YES(guest_csum, "guest_csum", "guest takes frames without checksum (default: on)"),
 	YES(guest_tso4, "guest_tso4", "guest takes TCP/IPv4 frames of 64 KiB (default: on)"),
 	YES(guest_tso6, "guest_tso6", "guest takes TCP/IPv6 frames of 64 KiB (default: on)"),
 	YES(guest_ecn, "guest_ecn", "the same with ECN (default: on)"),
+	YES(guest_uso4, "guest_uso4",
+	    "guest takes UDP/IPv4 frames of 64 KiB, with guest_uso6 (default: on)"),
+	YES(guest_uso6, "guest_uso6",
+	    "guest takes UDP/IPv6 frames of 64 KiB, with guest_uso4 (default: on)"),
 	YES(status, "status", "guest is told the link's state (default: on)"),
 	YES(ctrl_vq, "ctrl_vq", "control queue (default: on)"),
 	YES(ctrl_rx, "ctrl_rx", "guest sets the receive filter (default: on)"),
@@ -408,9 +424,6 @@ static const struct opt vnet_opt_list[] = {
 	MISSING("hash", "hash reporting is not there yet: leave hash= out"),
 	MISSING("guest_ufo", "UDP fragmentation offload is not there: leave guest_ufo= out"),
 	MISSING("host_ufo", "UDP fragmentation offload is not there: leave host_ufo= out"),
-	MISSING("guest_uso4", "UDP segmentation offload is not there yet: leave it out"),
-	MISSING("guest_uso6", "UDP segmentation offload is not there yet: leave it out"),
-	MISSING("host_uso", "UDP segmentation offload is not there yet: leave it out"),
 	MISSING("tx", "the choice of a transmit timer is not there: frames leave at once"),
 	MISSING("x-txtimer", "there is no transmit timer: frames leave at once"),
 	MISSING("x-txburst", "there is no limit on bursts to set: leave x-txburst= out"),
@@ -433,8 +446,9 @@ static void vnet_defaults(void *out)
 
 	nic_conf_defaults(&o->nic);
 	o->event_idx = o->indirect_desc = o->mrg_rxbuf = o->status = true;
-	o->csum = o->gso = o->host_tso4 = o->host_tso6 = o->host_ecn = true;
+	o->csum = o->gso = o->host_tso4 = o->host_tso6 = o->host_ecn = o->host_uso = true;
 	o->guest_csum = o->guest_tso4 = o->guest_tso6 = o->guest_ecn = true;
+	o->guest_uso4 = o->guest_uso6 = true;
 	o->ctrl_vq = o->ctrl_rx = o->ctrl_vlan = o->ctrl_mac_addr = true;
 	o->guest_announce = o->ctrl_guest_offloads = true;
 	o->rx_queue_size = o->tx_queue_size = 256;

@@ -51,8 +51,10 @@ static uint64_t offered(const char *opts, uint32_t peer)
 
 static void features_follow_options_and_peer(void **state)
 {
-	const uint64_t host = BIT(CSUM) | BIT(HOST_TSO4) | BIT(HOST_TSO6) | BIT(HOST_ECN);
-	const uint64_t guest = BIT(GUEST_CSUM) | BIT(GUEST_TSO4) | BIT(GUEST_TSO6) | BIT(GUEST_ECN);
+	const uint64_t host =
+		BIT(CSUM) | BIT(HOST_TSO4) | BIT(HOST_TSO6) | BIT(HOST_ECN) | BIT(HOST_USO);
+	const uint64_t guest = BIT(GUEST_CSUM) | BIT(GUEST_TSO4) | BIT(GUEST_TSO6) |
+			       BIT(GUEST_ECN) | BIT(GUEST_USO4) | BIT(GUEST_USO6);
 	const uint64_t ctrl = BIT(CTRL_VQ) | BIT(CTRL_RX) | BIT(CTRL_RX_EXTRA) | BIT(CTRL_VLAN) |
 			      BIT(CTRL_MAC_ADDR) | BIT(GUEST_ANNOUNCE) | BIT(CTRL_GUEST_OFFLOADS);
 	const uint64_t all = host | guest | ctrl | BIT(MAC) | BIT(STATUS) | BIT(MRG_RXBUF) | V1 |
@@ -69,7 +71,13 @@ static void features_follow_options_and_peer(void **state)
 	assert_int_equal(offered("gso=off", NET_CAP_OFFLOADS), (all & ~host) | BIT(CSUM));
 	assert_int_equal(offered("guest_csum=off", NET_CAP_OFFLOADS), all & ~guest);
 	assert_int_equal(offered("guest_tso4=off,guest_tso6=off", NET_CAP_OFFLOADS),
-			 (all & ~guest) | BIT(GUEST_CSUM));
+			 all & ~(BIT(GUEST_TSO4) | BIT(GUEST_TSO6) | BIT(GUEST_ECN)));
+	assert_int_equal(offered("guest_uso4=off", NET_CAP_OFFLOADS), all & ~BIT(GUEST_USO4));
+	assert_int_equal(offered("guest_uso6=off", NET_CAP_OFFLOADS), all & ~BIT(GUEST_USO6));
+	assert_int_equal(offered("host_uso=off", NET_CAP_OFFLOADS), all & ~BIT(HOST_USO));
+	assert_int_equal(offered("", NET_CAP_CSUM | NET_CAP_USO),
+			 (all & ~host) | BIT(CSUM) | BIT(HOST_USO));
+	assert_int_equal(offered("", NET_CAP_USO), all & ~host);
 	assert_int_equal(offered("ctrl_vq=off", NET_CAP_OFFLOADS), all & ~ctrl);
 	assert_int_equal(
 		offered("mrg_rxbuf=off,event_idx=off,indirect_desc=off,status=off",
@@ -101,6 +109,13 @@ static void caps_follow_the_driver(void **state)
 	assert_int_equal(c->peer[0].port.peer_caps.offloads,
 			 NET_CAP_CSUM | NET_CAP_TSO4 | NET_CAP_TSO6 | NET_CAP_ECN);
 	mod_write(&c->pc, c->pci, VIRTIO_PCI_COMMON_STATUS, 0, 1);
+	assert_int_equal(c->peer[0].port.peer_caps.offloads, 0);
+	/* The port knows USO for both kinds of IP or none. */
+	card_up(c, V1 | BIT(GUEST_CSUM) | BIT(GUEST_USO4) | BIT(GUEST_USO6));
+	assert_int_equal(c->peer[0].port.peer_caps.offloads, NET_CAP_CSUM | NET_CAP_USO);
+	card_up(c, V1 | BIT(GUEST_CSUM) | BIT(GUEST_USO4));
+	assert_int_equal(c->peer[0].port.peer_caps.offloads, NET_CAP_CSUM);
+	card_up(c, V1 | BIT(GUEST_USO4) | BIT(GUEST_USO6));
 	assert_int_equal(c->peer[0].port.peer_caps.offloads, 0);
 	/* TSO4 needs CSUM (5.1.3.1): without it there is none. */
 	card_up(c, V1 | BIT(GUEST_TSO4));

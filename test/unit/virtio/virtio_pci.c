@@ -178,7 +178,7 @@ static void bring_up(struct fix *f, uint64_t features)
 /* One chain there and back on queue i. */
 static void round_trip(struct fix *f, unsigned i)
 {
-	uint32_t id, len;
+	uint32_t id = 0, len = 0;
 
 	ring_desc(&f->r[i], 3, BUF, 5, VRING_DESC_F_WRITE, 0);
 	ring_add(&f->r[i], 3);
