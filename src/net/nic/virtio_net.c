@@ -64,6 +64,11 @@ static uint64_t drop_orphans(uint64_t f)
 	return f;
 }
 
+static bool tells_speed(const struct vnet_opts *o)
+{
+	return o->speed != VNET_UNKNOWN || o->duplex >= 0;
+}
+
 static uint64_t vnet_features(struct virtio_pci *v)
 {
 	struct vnet *n = container_of(v, struct vnet, v);
@@ -76,6 +81,7 @@ static uint64_t vnet_features(struct virtio_pci *v)
 		{true, VIRTIO_NET_F_MAC},
 		{o->status, VIRTIO_NET_F_STATUS},
 		{o->host_mtu, VIRTIO_NET_F_MTU},
+		{tells_speed(o), VIRTIO_NET_F_SPEED_DUPLEX},
 		{o->mrg_rxbuf, VIRTIO_NET_F_MRG_RXBUF},
 		{o->csum && peer & NET_CAP_CSUM, VIRTIO_NET_F_CSUM},
 		{o->gso && o->host_tso4 && peer & NET_CAP_TSO4, VIRTIO_NET_F_HOST_TSO4},
@@ -145,6 +151,8 @@ static void config_image(struct vnet *n, uint8_t img[VNET_CONFIG_LEN])
 	put_le16(img + offsetof(struct virtio_net_config, status), atomic_load(&n->status));
 	put_le16(img + offsetof(struct virtio_net_config, max_virtqueue_pairs), VNET_PAIRS);
 	put_le16(img + offsetof(struct virtio_net_config, mtu), (uint16_t)n->opts.host_mtu);
+	put_le32(img + offsetof(struct virtio_net_config, speed), n->opts.speed);
+	img[offsetof(struct virtio_net_config, duplex)] = (uint8_t)n->opts.duplex; /* -1: 0xff */
 }
 
 static void vnet_config_read(struct virtio_pci *v, unsigned off, uint8_t *buf, unsigned len)
@@ -362,6 +370,8 @@ static const struct net_port_ops vnet_port_ops = {
 		.missing = (help_)                                                                 \
 	}
 
+static const char *const vnet_duplex[] = {"half", "full", NULL};
+
 static const struct opt vnet_opt_list[] = {
 	NIC_OPTS,
 	{.name = "vectors",
@@ -391,6 +401,17 @@ static const struct opt vnet_opt_list[] = {
 	 .max = VNET_RING_MAX,
 	 .arg = "n",
 	 .help = "transmit descriptors, a power of two (default: 256)"},
+	{.name = "speed",
+	 .type = OPT_U32,
+	 .off = offsetof(struct vnet_opts, speed),
+	 .max = INT32_MAX,
+	 .arg = "Mbit/s",
+	 .help = "speed of the link that the guest is told (default: none told)"},
+	{.name = "duplex",
+	 .type = OPT_ENUM,
+	 .off = offsetof(struct vnet_opts, duplex),
+	 .names = vnet_duplex,
+	 .help = "duplex mode of the link that the guest is told (default: none told)"},
 	YES(disable_legacy, "disable-legacy", "no legacy interface: virtio 1.0 (default: off)"),
 	YES(disable_modern, "disable-modern", "no virtio 1.0 interface (default: off)"),
 	YES(event_idx, "event_idx", "fewer doorbells and interrupts (default: on)"),
@@ -432,8 +453,6 @@ static const struct opt vnet_opt_list[] = {
 	MISSING("bus", "there is one PCI bus only: leave bus= out"),
 	MISSING("multifunction", "multi-function devices are not there yet"),
 	MISSING("failover", "failover pairs are not there yet: leave failover= out"),
-	MISSING("speed", "the link's speed cannot be set yet: leave speed= out"),
-	MISSING("duplex", "the link's duplex mode cannot be set yet: leave duplex= out"),
 	MISSING("iommu_platform", "there is no IOMMU yet: leave iommu_platform= out"),
 	MISSING("ats", "there is no IOMMU yet: leave ats= out"),
 	MISSING("ioeventfd", "doorbells always are eventfds where KVM runs: leave ioeventfd= out"),
@@ -452,6 +471,8 @@ static void vnet_defaults(void *out)
 	o->ctrl_vq = o->ctrl_rx = o->ctrl_vlan = o->ctrl_mac_addr = true;
 	o->guest_announce = o->ctrl_guest_offloads = true;
 	o->rx_queue_size = o->tx_queue_size = 256;
+	o->speed = VNET_UNKNOWN;
+	o->duplex = -1;
 }
 
 static const struct opt_table vnet_opt_table = {
@@ -499,7 +520,7 @@ static int init_parts(struct vnet *n, struct err *e)
 		.indirect = n->opts.indirect_desc,
 		.packed = n->opts.packed,
 		.nqueues = n->opts.ctrl_vq ? VNET_CTRL + 1 : VNET_CTRL,
-		.config_len = VNET_CONFIG_LEN,
+		.config_len = tells_speed(&n->opts) ? VNET_CONFIG_LEN : VNET_CONFIG_MTU,
 		.model = "virtio-net-pci",
 	};
 	int rc = 0;

@@ -25,9 +25,11 @@
 #define VNET_PAIRS	1u /* queue pairs; the code below is written for NET_QUEUES of them */
 #define VNET_CTRL	(2u * VNET_PAIRS) /* index of the control queue */
 #define VNET_CTRL_SIZE	64u
-#define VNET_RING_MAX	1024u /* descriptors of an rx or tx queue, at most */
-#define VNET_MACS	64u   /* addresses in the receive filter, both kinds together */
-#define VNET_CONFIG_LEN 12u   /* up to and with mtu */
+#define VNET_RING_MAX	1024u	   /* descriptors of an rx or tx queue, at most */
+#define VNET_MACS	64u	   /* addresses in the receive filter, both kinds together */
+#define VNET_CONFIG_LEN 17u	   /* up to and with duplex */
+#define VNET_CONFIG_MTU 12u	   /* up to and with mtu: all there is without speed and duplex */
+#define VNET_UNKNOWN	UINT32_MAX /* speed, 5.1.4 */
 
 struct vnet;
 
@@ -41,6 +43,8 @@ struct vnet_opts {
 	bool ctrl_vq, ctrl_rx, ctrl_vlan, ctrl_mac_addr, guest_announce, ctrl_guest_offloads;
 	bool status;
 	uint32_t rx_queue_size, tx_queue_size;
+	uint32_t speed; /* Mbit/s or VNET_UNKNOWN */
+	int duplex;	/* 0 half, 1 full, -1 unknown */
 };
 
 /* Guest to peer. Its loop's. */

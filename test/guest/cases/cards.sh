@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # limit: 720
 #
-# What the guest sees of its machine and its card: processors, driver, interrupts (N4, N7, H6); the packed ring.
+# What the guest sees of its machine and its card: processors, driver, interrupts (N4, N7, H6); the packed ring;
+# the speed of its link.
 . "$(dirname "$0")/../lib.sh"
 
 initrd two tools <<'END'
@@ -20,6 +21,7 @@ initrd packed tools <<'END'
 . /vw/lib
 dhcp
 say features "$(cat /sys/class/net/eth0/device/features)"
+say speed "$(cat /sys/class/net/eth0/speed /sys/class/net/eth0/duplex | tr '\n' ' ')"
 wget -q -O /tmp/file http://10.0.2.2:9003/in.bin
 say in-sum "$(sha256sum </tmp/file | cut -d' ' -f1)"
 say out-heard "$(nc 10.0.2.2 9002 </tmp/file)"
@@ -60,9 +62,11 @@ host http busybox httpd -f -p 127.0.0.1:9003 -h "$tmp"
 packed() {
 	local what="packed=on,event_idx=$2" bit=0
 	[ "$2" = off ] || bit=1
-	check "$what ends well" guest "$1" 150 -m 256 -netdev user,id=n0 -device "virtio-net-pci,netdev=n0,$what"
+	check "$what ends well" guest "$1" 150 -m 256 -netdev user,id=n0 \
+		-device "virtio-net-pci,netdev=n0,speed=2500,duplex=full,$what"
 	is "$what: the driver uses RING_PACKED" "$(said "$1" features | cut -c35)" 1
 	is "$what: EVENT_IDX is as it was asked for" "$(said "$1" features | cut -c30)" $bit
+	like "$what: the link's speed and duplex mode" "$(said "$1" speed)" "^2500 full"
 	is "$what: a transfer from the host arrives whole" "$(said "$1" in-sum)" "$sum"
 	is "$what: a transfer to the host arrives whole" "$(said "$1" out-heard)" "$sum"
 }

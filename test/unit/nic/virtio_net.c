@@ -17,10 +17,38 @@ static void configuration(void **state)
 	}
 	assert_int_equal(mod_read(&c->pc, c->pci, CONF(status), 2), VIRTIO_NET_S_LINK_UP);
 	assert_int_equal(mod_read(&c->pc, c->pci, CONF(mtu), 2), 9000);
-	assert_int_equal(mod_read(&c->pc, c->pci, VIRTIO_OFF_DEVICE + VNET_CONFIG_LEN, 4), 0);
+	assert_int_equal(mod_read(&c->pc, c->pci, VIRTIO_OFF_DEVICE + VNET_CONFIG_MTU, 4), 0);
 	assert_int_equal(mod_read(&c->pc, c->pci, VIRTIO_OFF_DEVICE + 8, 8), 9000u << 16 | 1);
 	assert_int_equal(c->peer[0].port.peer_caps.mtu, 9000);
 	card_free(c);
+}
+
+/* Told when one of them was given; what was not is unknown, all ones. */
+static void speed_and_duplex(void **state)
+{
+	static const struct {
+		const char *opts;
+		uint32_t speed;
+		uint8_t duplex;
+	} t[] = {
+		{"speed=2500,duplex=full", 2500, 1},
+		{"speed=0", 0, 0xff},
+		{"speed=2147483647", INT32_MAX, 0xff},
+		{"duplex=half", UINT32_MAX, 0},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
+		struct card *c = card_make(t[i].opts);
+
+		assert_true(mod_features(&c->pc, c->pci) & BIT(SPEED_DUPLEX));
+		card_up(c, V1 | BIT(SPEED_DUPLEX));
+		assert_int_equal(mod_read(&c->pc, c->pci, CONF(speed), 4), t[i].speed);
+		assert_int_equal(mod_read(&c->pc, c->pci, CONF(duplex), 1), t[i].duplex);
+		/* Nothing behind it. */
+		assert_int_equal(mod_read(&c->pc, c->pci, CONF(duplex), 4), t[i].duplex);
+		card_free(c);
+	}
 }
 
 static void legacy_driver_sets_mac(void **state)
@@ -262,6 +290,8 @@ static void options_are_checked(void **state)
 		{"vectors=2049", "2048"},
 		{"mq=on", "multi-queue"},
 		{"packed=on,disable-modern=on", "packed=on needs"},
+		{"speed=2147483648", "speed"},
+		{"duplex=both", "duplex"},
 		{"romfile=x", "romfile"},
 		{"addr=0", "host bridge"},
 		{"addr=20", "1f"},
@@ -333,6 +363,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(configuration),
+		T(speed_and_duplex),
 		T(legacy_driver_sets_mac),
 		T(features_follow_options_and_peer),
 		T(no_control_queue_without_ctrl_vq),
