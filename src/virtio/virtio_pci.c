@@ -245,6 +245,7 @@ static void start_here(struct virtio_queue *q)
 		.used = q->used,
 		.event_idx = virtio_has(v, VIRTIO_RING_F_EVENT_IDX),
 		.indirect = virtio_has(v, VIRTIO_RING_F_INDIRECT_DESC),
+		.packed = virtio_has(v, VIRTIO_F_RING_PACKED),
 	};
 
 	stop_here(q);
@@ -287,6 +288,8 @@ uint64_t virtio_offer(struct virtio_pci *v, bool legacy)
 		f |= VIRTIO_BIT(VIRTIO_F_ANY_LAYOUT);
 	else
 		f |= VIRTIO_BIT(VIRTIO_F_VERSION_1);
+	if (!legacy && v->conf.packed)
+		f |= VIRTIO_BIT(VIRTIO_F_RING_PACKED);
 	v->offered |= f;
 	return f;
 }
@@ -299,7 +302,8 @@ void virtio_set_features(struct virtio_pci *v, uint64_t f)
 		atomic_store(&v->features, f);
 }
 
-/* 2.2: bits that were never offered; a modern-only device needs VERSION_1 (6.1). */
+/* 2.2: bits that were never offered; a modern-only device needs VERSION_1 (6.1), and so does the
+ * packed ring, which legacy drivers cannot know. */
 static bool features_fit(struct virtio_pci *v)
 {
 	uint64_t f = atomic_load(&v->features);
@@ -307,7 +311,9 @@ static bool features_fit(struct virtio_pci *v)
 	virtio_offer(v, !(f & VIRTIO_BIT(VIRTIO_F_VERSION_1)));
 	if (f & ~v->offered)
 		return false;
-	return v->conf.legacy || f & VIRTIO_BIT(VIRTIO_F_VERSION_1);
+	if (f & VIRTIO_BIT(VIRTIO_F_VERSION_1))
+		return true;
+	return v->conf.legacy && !(f & VIRTIO_BIT(VIRTIO_F_RING_PACKED));
 }
 
 void virtio_reset(struct virtio_pci *v)
@@ -474,6 +480,8 @@ static int init_queues(struct virtio_pci *v, struct err *e)
 				       "limit (ulimit -n)",
 				       v->conf.model, strerror(errno));
 		if (vq_init(&q->ring, v->conf.queue_size[i], e) < 0)
+			return -ENOMEM;
+		if (v->conf.packed && vq_init_packed(&q->ring, e) < 0)
 			return -ENOMEM;
 	}
 	v->vec_used = calloc(v->conf.vectors + 1, sizeof(*v->vec_used));

@@ -54,6 +54,7 @@ struct virtio_conf {
 	bool legacy, modern;	  /* at least one */
 	unsigned vectors;	  /* MSI-X vectors, 0: INTx */
 	bool event_idx, indirect; /* offered */
+	bool packed;		  /* offered to modern drivers */
 	unsigned nqueues;
 	uint16_t queue_size[VIRTIO_QUEUES]; /* powers of two */
 	unsigned config_len;		    /* bytes of device-specific configuration */

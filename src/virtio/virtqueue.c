@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Split virtqueue, device side (virtio 1.2 section 2.7).
+ * Virtqueue, device side: what both layouts share, and the split one (virtio 1.2 section 2.7); the
+ * packed one is in virtqueue_packed.c, which tells in which way it differs.
  *
  * Three areas lie in guest memory: the descriptor table, the avail ring (driver to device) and
  * the used ring (device to driver). vq_start() checks that each lies in memory as a whole, so
@@ -14,22 +15,11 @@
  * The two sides meet in two races, each closed by a full barrier (2.7.7.2, 2.7.13.4.1): we show
  * used elements, then read whether an interrupt is wanted; we ask for kicks, then look again.
  */
-#include "virtio/virtqueue.h"
-
-#include <endian.h>
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/util.h"
-
-/* Copies what the guest may write at the same time; the compiler must not read it twice. */
-static void copy_once(void *dst, const void *src, size_t n)
-{
-	memcpy(dst, src, n);
-	atomic_signal_fence(memory_order_seq_cst);
-	__asm__ volatile("" : : : "memory");
-}
+#include "virtio/virtqueue_priv.h"
 
 static uint16_t load16(const uint16_t *p, int order)
 {
@@ -71,22 +61,24 @@ int vq_init(struct virtqueue *q, uint16_t max, struct err *e)
 void vq_exit(struct virtqueue *q)
 {
 	free(q->back);
+	free(q->p.copy);
+	free(q->p.held);
 	*q = (struct virtqueue){0};
 }
 
 void vq_stop(struct virtqueue *q)
 {
 	uint16_t max = q->max, *back = q->back;
+	const struct vq_packed p = {.copy = q->p.copy, .held = q->p.held};
 
-	*q = (struct virtqueue){.max = max, .back = back};
+	*q = (struct virtqueue){.max = max, .back = back, .p = p};
 }
 
-int vq_start(struct virtqueue *q, const struct guest_mem *mem, const struct vq_conf *c)
+static void start_split(struct virtqueue *q, const struct guest_mem *mem, const struct vq_conf *c)
 {
 	const uint64_t event = c->event_idx ? 2 : 0;
 	uint64_t size = c->size;
 
-	vq_stop(q);
 	if (!size || size & (size - 1) || size > q->max) {
 		vq_break(q, "its size is not a power of two up to the size offered");
 	} else if (c->desc & 15 || c->avail & 1 || c->used & 3) {
@@ -98,10 +90,19 @@ int vq_start(struct virtqueue *q, const struct guest_mem *mem, const struct vq_c
 		if (!q->desc || !q->avail || !q->used)
 			vq_break(q, "a ring lies outside of memory");
 	}
+	q->size = c->size;
+}
+
+int vq_start(struct virtqueue *q, const struct guest_mem *mem, const struct vq_conf *c)
+{
+	vq_stop(q);
+	if (c->packed)
+		vq_packed_start(q, mem, c);
+	else
+		start_split(q, mem, c);
 	if (q->broken)
 		return -EINVAL;
 	q->mem = mem;
-	q->size = c->size;
 	q->event_idx = c->event_idx;
 	q->indirect = c->indirect;
 	q->running = true;
@@ -111,7 +112,7 @@ int vq_start(struct virtqueue *q, const struct guest_mem *mem, const struct vq_c
 /* --- popping -------------------------------------------------------------------------------- */
 
 /* How many heads the driver has added that we did not pop. */
-static unsigned fresh(struct virtqueue *q)
+static inline __attribute__((always_inline)) unsigned fresh(struct virtqueue *q)
 {
 	if (!q->running || q->broken)
 		return 0;
@@ -130,7 +131,12 @@ static unsigned fresh(struct virtqueue *q)
 
 unsigned vq_ready(struct virtqueue *q)
 {
-	return fresh(q) + (q->broken ? 0 : q->nback);
+	unsigned n;
+
+	if (!q->running || q->broken)
+		return 0;
+	n = q->packed ? vq_packed_ready(q) : fresh(q);
+	return q->broken ? 0 : n + q->nback;
 }
 
 /* Where a chain is being read from, and what has been found so far. */
@@ -150,7 +156,7 @@ static int broken(struct walk *w, const char *why)
 	return -EPROTO;
 }
 
-/* 2.7.5.3: the descriptor refers to a table of descriptors. */
+/* 2.7.5.3, 2.8.7: the descriptor refers to a table of descriptors. */
 static int walk_indirect(struct walk *w, const struct vring_desc *d, unsigned *i)
 {
 	uint32_t len = le32toh(d->len);
@@ -173,7 +179,8 @@ static int walk_indirect(struct walk *w, const struct vring_desc *d, unsigned *i
 }
 
 /* One buffer of the chain. */
-static int walk_buffer(struct walk *w, const struct vring_desc *d)
+static inline __attribute__((always_inline)) int walk_buffer(struct walk *w,
+							     const struct vring_desc *d)
 {
 	struct vq_chain *c = w->c;
 	bool write = le16toh(d->flags) & VRING_DESC_F_WRITE;
@@ -201,6 +208,26 @@ static int walk_buffer(struct walk *w, const struct vring_desc *d)
 	return 0;
 }
 
+/* 2.8.7: an indirect table of the packed layout, one entry behind the other. By value and not
+ * inlined: the split layout's walk keeps its state in registers then. */
+static __attribute__((noinline)) int walk_row(struct walk w)
+{
+	for (unsigned i = 0; i < w.tsize; i++) {
+		struct vring_desc d;
+		int rc;
+
+		if (w.steps++ == w.q->size)
+			return broken(&w, "a chain longer than the queue");
+		vq_copy_once(&d, w.table + i * sizeof(d), sizeof(d));
+		/* The id is in front of the flags, and WRITE alone counts. */
+		d.flags = d.next & htole16(VRING_DESC_F_WRITE);
+		rc = walk_buffer(&w, &d);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
 static int walk_chain(struct walk *w)
 {
 	unsigned i = w->c->head;
@@ -213,13 +240,15 @@ static int walk_chain(struct walk *w)
 			return broken(w, "a descriptor number past the end of its table");
 		if (w->steps++ == w->q->size)
 			return broken(w, "a chain longer than the queue, or a loop");
-		copy_once(&d, w->table + i * sizeof(d), sizeof(d));
+		vq_copy_once(&d, w->table + i * sizeof(d), sizeof(d));
 		if (le16toh(d.flags) & VRING_DESC_F_INDIRECT) {
 			rc = walk_indirect(w, &d, &i);
 			if (rc)
 				return rc;
 			/* The descriptor that names the table is not part of the chain. */
 			w->steps--;
+			if (w->q->packed)
+				return walk_row(*w);
 			continue;
 		}
 		rc = walk_buffer(w, &d);
@@ -236,15 +265,19 @@ int vq_pop(struct virtqueue *q, struct iovec *vec, unsigned max, struct vq_chain
 	struct walk w = {.q = q, .c = c, .max = max, .tsize = q->size};
 	int rc;
 
-	if (!q->nback && !fresh(q))
-		return 0;
 	if (q->broken)
 		return 0;
 	*c = (struct vq_chain){.vec = vec};
-	if (q->nback)
+	if (q->nback) {
 		c->head = q->back[--q->nback];
-	else
+	} else if (q->packed) {
+		if (!vq_packed_pull(q, &c->head))
+			return 0;
+	} else {
+		if (!fresh(q))
+			return 0;
 		c->head = load16(&q->avail->ring[q->next++ & (q->size - 1)], __ATOMIC_RELAXED);
+	}
 	w.table = (const uint8_t *)q->desc;
 	rc = walk_chain(&w);
 	if (rc == -ENOBUFS) {
@@ -280,6 +313,10 @@ void vq_put(struct virtqueue *q, uint16_t head, uint32_t len)
 {
 	if (!q->running || q->broken)
 		return;
+	if (q->packed) {
+		vq_packed_put(q, head, len);
+		return;
+	}
 	struct vring_used_elem *u = &q->used->ring[q->put++ & (q->size - 1)];
 
 	__atomic_store_n(&u->id, htole32(head), __ATOMIC_RELAXED);
@@ -290,7 +327,11 @@ bool vq_publish(struct virtqueue *q)
 {
 	uint16_t old = q->shown;
 
-	if (!q->running || q->broken || q->put == old)
+	if (!q->running || q->broken)
+		return false;
+	if (q->packed)
+		return vq_packed_publish(q);
+	if (q->put == old)
 		return false;
 	__atomic_store_n(&q->used->idx, htole16(q->put), __ATOMIC_RELEASE);
 	q->shown = q->put;
@@ -304,8 +345,12 @@ bool vq_publish(struct virtqueue *q)
 
 void vq_kicks_off(struct virtqueue *q)
 {
+	if (!q->running || q->broken)
+		return;
 	/* With the event index there is nothing to do: the index stands behind us. */
-	if (q->running && !q->broken && !q->event_idx)
+	if (q->packed)
+		vq_packed_kicks_off(q);
+	else if (!q->event_idx)
 		store16(&q->used->flags, VRING_USED_F_NO_NOTIFY);
 }
 
@@ -313,6 +358,8 @@ bool vq_kicks_on(struct virtqueue *q)
 {
 	if (!q->running || q->broken)
 		return false;
+	if (q->packed)
+		return vq_packed_kicks_on(q);
 	uint16_t idx = load16(&q->avail->idx, __ATOMIC_ACQUIRE), event;
 
 	if (!q->event_idx) {

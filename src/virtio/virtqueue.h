@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A virtqueue as the device sees it (virtio 1.2 chapter 2.6, split layout 2.7). The driver hands
- * over chains of buffers; the device pops them, uses them and puts them back with the number of
- * bytes it wrote. Callers see chains and heads only, never rings: the packed layout will fit
- * behind the same calls.
+ * A virtqueue as the device sees it (virtio 1.2 chapter 2.6, layouts: split 2.7, packed 2.8). The
+ * driver hands over chains of buffers; the device pops them, uses them and puts them back with
+ * the number of bytes it wrote. Callers see chains and heads only, never rings: which layout it
+ * is was said to vq_start().
  *
  * THREADS: one thread at a time; the owner (virtio_pci.h) keeps a queue on one event loop.
  *
@@ -22,29 +22,55 @@
 #include "accel/mem.h"
 #include "base/err.h"
 
-#define VQ_SIZE_MAX 32768u /* 2.7: largest ring of the split layout */
+#define VQ_SIZE_MAX 32768u /* 2.7, 2.8.10.1: largest ring of either layout */
 
 struct vq_conf {
-	uint16_t size;		    /* descriptors, a power of two */
-	uint64_t desc, avail, used; /* guest-physical addresses of the three areas */
-	bool event_idx, indirect;   /* negotiated VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC */
+	/* Guest-physical addresses of the three areas: descriptors (packed: the ring), driver
+	 * area, device area. */
+	uint64_t desc, avail, used;
+	uint16_t size; /* descriptors; of the split layout: a power of two */
+	/* negotiated VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC, VIRTIO_F_RING_PACKED */
+	bool event_idx, indirect, packed;
+};
+
+/* A chain that was pulled out of a packed ring; by its head, which is an index of `copy`. */
+struct vq_held {
+	uint16_t id; /* the driver's name for it, as it is in memory */
+	uint16_t n;  /* descriptors in the ring */
+	uint16_t last;
+};
+
+/* What only the packed layout needs; private to virtqueue_packed.c. */
+struct vq_packed {
+	struct vring_packed_desc *ring;
+	const uint32_t *driver; /* struct vring_packed_desc_event, both */
+	uint32_t *device;
+	struct vring_desc *copy; /* chains held, and free entries; `max` of them */
+	struct vq_held *held;	 /* `max` */
+	uint16_t free, nfree;	 /* first free entry of copy; how many */
+	bool next_wrap, put_wrap;
+	uint8_t said;	      /* VRING_PACKED_EVENT_FLAG_* as it is in the device area */
+	unsigned moved;	      /* descriptors put since the driver was shown some */
+	uint16_t first;	      /* where the first of those was put … */
+	uint16_t first_flags; /* … and what makes the driver see it */
 };
 
 struct virtqueue {
 	bool running, broken;
-	bool event_idx, indirect;
+	bool event_idx, indirect, packed;
 	uint16_t max, size; /* largest size allowed; the driver's */
 	const char *why;    /* constant text: why it is broken */
 	const struct guest_mem *mem;
-	const struct vring_desc *desc;
+	const struct vring_desc *desc; /* the driver's, packed: our copy */
 	struct vring_avail *avail;
 	struct vring_used *used;
-	uint16_t next;	/* avail index of the next head to pop */
+	uint16_t next;	/* avail index of the next head to pop; packed: its place in the ring */
 	uint16_t seen;	/* the driver's avail index as last read */
-	uint16_t put;	/* used index up to which elements are written */
+	uint16_t put;	/* used index up to which elements are written; packed: place */
 	uint16_t shown; /* used index that the driver was shown */
 	uint16_t *back; /* heads given back by vq_unpop(): a stack, `max` entries */
 	uint16_t nback;
+	struct vq_packed p;
 };
 
 /* A popped chain: nout device-readable entries, then nin device-writable ones, in vec. */
@@ -57,6 +83,8 @@ struct vq_chain {
 
 /* max: largest size a driver may choose, a power of two <= VQ_SIZE_MAX. */
 int vq_init(struct virtqueue *q, uint16_t max, struct err *e);
+/* Behind vq_init() for a queue that may be started packed. */
+int vq_init_packed(struct virtqueue *q, struct err *e);
 void vq_exit(struct virtqueue *q);
 
 /* Checks the rings' size, alignment and place in memory and begins at index 0. Returns 0 or
@@ -83,7 +111,7 @@ void vq_unpop(struct virtqueue *q, uint16_t head);
  * after vq_publish(). */
 void vq_put(struct virtqueue *q, uint16_t head, uint32_t len);
 
-/* Shows the driver all that was put; true when it wants an interrupt for it (2.7.7). */
+/* Shows the driver all that was put; true when it wants an interrupt for it (2.7.7, 2.8.14). */
 bool vq_publish(struct virtqueue *q);
 
 /* Asks the driver not to kick (a hint, 2.7.10). */

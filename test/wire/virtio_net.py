@@ -3,7 +3,8 @@
 """A virtio-net card behind the qtest accelerator, on the user-mode network.
 
 A small driver, written from virtio 1.2, brings the card up by the legacy and by the modern
-interface, with INTx and with MSI-X, gets an address by DHCP, resolves and pings the gateway, and
+interface, the latter with split and with packed rings, with INTx and with MSI-X, gets an address
+by DHCP, resolves and pings the gateway, sends a UDP frame that is cut into datagrams (USO), and
 then breaks the rules: the card must ask for a reset and work again after it. No KVM, no root.
 
 usage: virtio_net.py [PATH-OF-VMWIRE]    prints TAP
@@ -22,7 +23,7 @@ MAC = bytes.fromhex("525400010203")
 TIMEOUT = 20.0
 RINGS, BUFS, BUF = 0x100000, 0x200000, 0x1000
 F_CSUM, F_MAC, F_MRG, F_STATUS, F_CTRL_VQ = 0, 5, 15, 16, 17
-F_INDIRECT, F_EVENT, F_VERSION_1 = 28, 29, 32
+F_INDIRECT, F_EVENT, F_VERSION_1, F_PACKED, F_HOST_USO = 28, 29, 32, 34, 56
 NEXT, WRITE, INDIRECT = 1, 2, 4
 NEEDS_RESET = 64
 
@@ -100,6 +101,47 @@ class Queue:
         return self.q("readl", at), self.q("readl", at + 4)
 
 
+class PackedQueue:
+    """A packed virtqueue (2.8). Descriptors are kept here; a chain goes to the ring when it is added."""
+
+    def __init__(self, q, addr, size):
+        # Any size will do, so it is none that the split layout could have.
+        self.q, self.size, self.desc = q, size - 3, addr
+        self.avail = addr + 16 * size
+        self.used = self.avail + 4
+        self.at = self.seen = 0  # lap * size + place
+        self.table, self.count = {}, {}
+        q("memset", addr, 16 * size + 8, 0)
+
+    def set(self, i, addr, length, flags=0, nxt=0):
+        self.table[i] = addr, length, flags, nxt
+
+    def wrap(self, at):
+        return at // self.size % 2 == 0
+
+    def add(self, head):
+        first, i, chain = self.at, head, []
+        while len(chain) < self.size:
+            addr, length, flags, nxt = self.table[i]
+            bits = 0x80 if self.wrap(self.at) else 0x8000
+            chain.append((self.at, struct.pack("<QIHH", addr, length, head, flags | bits)))
+            self.at += 1
+            if not flags & NEXT:
+                break
+            i = nxt
+        for at, desc in reversed(chain):  # the first one last
+            self.q.store(self.desc + 16 * (at % self.size), desc)
+        self.count[head] = self.at - first
+
+    def take(self):
+        at = self.desc + 16 * (self.seen % self.size)
+        length, head, flags = struct.unpack("<IHH", self.q.load(at + 8, 8))
+        if flags & 0x8080 != (0x8080 if self.wrap(self.seen) else 0):
+            return None
+        self.seen += self.count[head]
+        return head, length
+
+
 def wait(what, fn):
     end = time.monotonic() + TIMEOUT
     while time.monotonic() < end:
@@ -169,8 +211,8 @@ class Card:
             self.rx.add(i)
         self.kick(0)
 
-    def send(self, frame):
-        self.q.store(BUFS + BUF * 40, bytes(self.hdr) + frame)
+    def send(self, frame, header=b""):
+        self.q.store(BUFS + BUF * 40, header.ljust(self.hdr, b"\0") + frame)
         self.tx.set(0, BUFS + BUF * 40, self.hdr, NEXT, 1)
         self.tx.set(1, BUFS + BUF * 40 + self.hdr, len(frame))
         self.tx.add(0)
@@ -223,6 +265,8 @@ class Legacy(Card):
 class Modern(Card):
     """Registers in memory BAR 4, found by the capabilities (4.1.4)."""
 
+    ring, extra = Queue, ()
+
     def __init__(self, q):
         super().__init__(q)
         self.at = {}
@@ -243,7 +287,7 @@ class Modern(Card):
         for i in range(2):
             self.q("writel", self.common, i)
             self.offer |= self.q("readl", self.common + 4) << 32 * i
-        want = (F_MAC, F_MRG, F_STATUS, F_INDIRECT, F_VERSION_1)
+        want = (F_CSUM, F_HOST_USO, F_MAC, F_MRG, F_STATUS, F_INDIRECT, F_VERSION_1, *self.extra)
         self.features = self.offer & sum(1 << b for b in want)
         for i in range(2):
             self.q("writel", self.common + 8, i)
@@ -253,7 +297,8 @@ class Modern(Card):
 
     def setup(self, i, addr):
         self.q("writew", self.common + 22, i)
-        queue = Queue(self.q, addr, self.q("readw", self.common + 24))
+        queue = self.ring(self.q, addr, self.q("readw", self.common + 24))
+        self.q("writew", self.common + 24, queue.size)
         self.q("writeq", self.common + 32, queue.desc)
         self.q("writeq", self.common + 40, queue.avail)
         self.q("writeq", self.common + 48, queue.used)
@@ -273,6 +318,16 @@ class Modern(Card):
 
     def mac(self):
         return bytes(self.q("readb", self.at[4] + i) for i in range(6))
+
+
+class Packed(Modern):
+    """The same with packed rings."""
+
+    ring, extra = PackedQueue, (F_PACKED,)
+
+    def negotiate(self):
+        super().negotiate()
+        assert self.features >> F_PACKED & 1
 
 
 # --- frames ----------------------------------------------------------------------------------
@@ -359,6 +414,23 @@ def ping(card, gateway, seq):
     assert checksum(answer[34:242]) == 0 and checksum(answer[14:34]) == 0
 
 
+def uso(card, gateway):
+    """One frame (5.1.6.2, UDP_L4); the host gets a datagram for each gso_size bytes of it."""
+    data, size = bytes(i * 7 & 255 for i in range(3100)), 1000
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as host:
+        host.bind(("127.0.0.1", 0))
+        host.settimeout(TIMEOUT)
+        # The checksum field holds the sum of the pseudo header.
+        length = 8 + len(data)
+        pseudo = ~checksum(GUEST + GATEWAY + struct.pack(">HH", 17, length)) & 0xffff
+        udp = struct.pack(">HHHH", 4000, host.getsockname()[1], length, pseudo) + data
+        card.send(ether(gateway, 0x0800, ipv4(GUEST, GATEWAY, 17, udp)),
+                  struct.pack("<BBHHHH", 1, 5, 42, size, 34, 6))
+        for at in range(0, len(data), size):
+            got = host.recv(4096)
+            assert got == data[at:at + size], (at, len(got))
+
+
 # --- tests -----------------------------------------------------------------------------------
 
 class Tap:
@@ -415,6 +487,10 @@ MALFORMED = {
 }
 
 
+# A packed ring has no heads that could be out of range.
+SPLIT_ONLY = ("a head out of range",)
+
+
 def malformed(card, gateway, act):
     act(card)
     card.kick(1)
@@ -437,18 +513,18 @@ def garbage(card):
     card.up()
 
 
-def start(path, vectors):
+def start(path, vectors, more):
     return subprocess.Popen([
         VMWIRE, "-accel", "qtest", "-qtest", "unix:%s,server=on,wait=off" % path, "-m", "64",
         "-nographic", "-netdev", "user,id=n0", "-device",
-        "virtio-net-pci,netdev=n0,mac=52:54:00:01:02:03,vectors=%d" % vectors],
+        "virtio-net-pci,netdev=n0,mac=52:54:00:01:02:03,vectors=%d%s" % (vectors, more)],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
 
 def one_card(tap, folder, kind, vectors):
     path = os.path.join(folder, "%s%d" % (kind.__name__, vectors))
     name = "%s, vectors=%d: " % (kind.__name__.lower(), vectors)
-    vm, state = start(path, vectors), {}
+    vm, state = start(path, vectors, ",packed=on" * (kind is Packed)), {}
     q = Qtest(path)
     card = kind(q)
     tap.run(name + "identity, MAC and vectors", lambda: check_bus(card, vectors))
@@ -457,7 +533,12 @@ def one_card(tap, folder, kind, vectors):
     tap.run(name + "gateway found by ARP", lambda: state.update(gw=resolve(card)))
     tap.run(name + "ping of the gateway", lambda: ping(card, state["gw"], 1))
     tap.run(name + "interrupts", lambda: check_interrupts(card, state["gw"]))
+    if kind is not Legacy:
+        assert card.features >> F_HOST_USO & 1
+        tap.run(name + "UDP segmentation", lambda: uso(card, state["gw"]))
     for what, act in MALFORMED.items():
+        if kind is Packed and what in SPLIT_ONLY:
+            continue
         tap.run(name + what + " needs a reset, which helps",
                 lambda act=act: malformed(card, state["gw"], act))
 
@@ -477,8 +558,8 @@ def one_card(tap, folder, kind, vectors):
 
 def main():
     folder = tempfile.mkdtemp(prefix="vmwire-wire-")
-    cards = [(kind, vectors) for kind in (Legacy, Modern) for vectors in (0, 3)]
-    tap = Tap(len(cards) * (8 + len(MALFORMED)))
+    cards = [(kind, vectors) for kind in (Legacy, Modern, Packed) for vectors in (0, 3)]
+    tap = Tap(len(cards) * (8 + len(MALFORMED)) - 2 * len(SPLIT_ONLY) + 4)
     try:
         for kind, vectors in cards:
             one_card(tap, folder, kind, vectors)

@@ -29,7 +29,8 @@
 uint64_t vnet_guest_offload_bits(void)
 {
 	return VIRTIO_BIT(VIRTIO_NET_F_GUEST_CSUM) | VIRTIO_BIT(VIRTIO_NET_F_GUEST_TSO4) |
-	       VIRTIO_BIT(VIRTIO_NET_F_GUEST_TSO6) | VIRTIO_BIT(VIRTIO_NET_F_GUEST_ECN);
+	       VIRTIO_BIT(VIRTIO_NET_F_GUEST_TSO6) | VIRTIO_BIT(VIRTIO_NET_F_GUEST_ECN) |
+	       VIRTIO_BIT(VIRTIO_NET_F_GUEST_USO4) | VIRTIO_BIT(VIRTIO_NET_F_GUEST_USO6);
 }
 
 /* 5.1.3.1: what needs what. */
@@ -40,8 +41,11 @@ static uint64_t drop_orphans(uint64_t f)
 	} dep[] = {
 		{VIRTIO_NET_F_GUEST_TSO4, VIRTIO_NET_F_GUEST_CSUM},
 		{VIRTIO_NET_F_GUEST_TSO6, VIRTIO_NET_F_GUEST_CSUM},
+		{VIRTIO_NET_F_GUEST_USO4, VIRTIO_NET_F_GUEST_CSUM},
+		{VIRTIO_NET_F_GUEST_USO6, VIRTIO_NET_F_GUEST_CSUM},
 		{VIRTIO_NET_F_HOST_TSO4, VIRTIO_NET_F_CSUM},
 		{VIRTIO_NET_F_HOST_TSO6, VIRTIO_NET_F_CSUM},
+		{VIRTIO_NET_F_HOST_USO, VIRTIO_NET_F_CSUM},
 		{VIRTIO_NET_F_CTRL_RX, VIRTIO_NET_F_CTRL_VQ},
 		{VIRTIO_NET_F_CTRL_RX_EXTRA, VIRTIO_NET_F_CTRL_RX},
 		{VIRTIO_NET_F_CTRL_VLAN, VIRTIO_NET_F_CTRL_VQ},
@@ -60,6 +64,11 @@ static uint64_t drop_orphans(uint64_t f)
 	return f;
 }
 
+static bool tells_speed(const struct vnet_opts *o)
+{
+	return o->speed != VNET_UNKNOWN || o->duplex >= 0;
+}
+
 static uint64_t vnet_features(struct virtio_pci *v)
 {
 	struct vnet *n = container_of(v, struct vnet, v);
@@ -72,15 +81,19 @@ static uint64_t vnet_features(struct virtio_pci *v)
 		{true, VIRTIO_NET_F_MAC},
 		{o->status, VIRTIO_NET_F_STATUS},
 		{o->host_mtu, VIRTIO_NET_F_MTU},
+		{tells_speed(o), VIRTIO_NET_F_SPEED_DUPLEX},
 		{o->mrg_rxbuf, VIRTIO_NET_F_MRG_RXBUF},
 		{o->csum && peer & NET_CAP_CSUM, VIRTIO_NET_F_CSUM},
 		{o->gso && o->host_tso4 && peer & NET_CAP_TSO4, VIRTIO_NET_F_HOST_TSO4},
 		{o->gso && o->host_tso6 && peer & NET_CAP_TSO6, VIRTIO_NET_F_HOST_TSO6},
 		{o->gso && o->host_ecn && peer & NET_CAP_ECN, VIRTIO_NET_F_HOST_ECN},
+		{o->gso && o->host_uso && peer & NET_CAP_USO, VIRTIO_NET_F_HOST_USO},
 		{o->guest_csum, VIRTIO_NET_F_GUEST_CSUM},
 		{o->guest_tso4, VIRTIO_NET_F_GUEST_TSO4},
 		{o->guest_tso6, VIRTIO_NET_F_GUEST_TSO6},
 		{o->guest_ecn, VIRTIO_NET_F_GUEST_ECN},
+		{o->guest_uso4, VIRTIO_NET_F_GUEST_USO4},
+		{o->guest_uso6, VIRTIO_NET_F_GUEST_USO6},
 		{o->ctrl_vq, VIRTIO_NET_F_CTRL_VQ},
 		{o->ctrl_rx, VIRTIO_NET_F_CTRL_RX},
 		{o->ctrl_rx, VIRTIO_NET_F_CTRL_RX_EXTRA},
@@ -120,6 +133,10 @@ static void vnet_caps(const struct net_port *p, struct net_caps *c)
 		c->offloads |= NET_CAP_TSO6;
 	if (vnet_guest_can(n, VIRTIO_NET_F_GUEST_ECN))
 		c->offloads |= NET_CAP_ECN;
+	/* One capability for both: with half of it the other half would go wrong. */
+	if (vnet_guest_can(n, VIRTIO_NET_F_GUEST_USO4) &&
+	    vnet_guest_can(n, VIRTIO_NET_F_GUEST_USO6))
+		c->offloads |= NET_CAP_USO;
 }
 
 /* --- configuration (5.1.4) ------------------------------------------------------------------ */
@@ -134,6 +151,8 @@ static void config_image(struct vnet *n, uint8_t img[VNET_CONFIG_LEN])
 	put_le16(img + offsetof(struct virtio_net_config, status), atomic_load(&n->status));
 	put_le16(img + offsetof(struct virtio_net_config, max_virtqueue_pairs), VNET_PAIRS);
 	put_le16(img + offsetof(struct virtio_net_config, mtu), (uint16_t)n->opts.host_mtu);
+	put_le32(img + offsetof(struct virtio_net_config, speed), n->opts.speed);
+	img[offsetof(struct virtio_net_config, duplex)] = (uint8_t)n->opts.duplex; /* -1: 0xff */
 }
 
 static void vnet_config_read(struct virtio_pci *v, unsigned off, uint8_t *buf, unsigned len)
@@ -359,6 +378,8 @@ static const struct net_port_ops vnet_port_ops = {
 		.missing = (help_)                                                                 \
 	}
 
+static const char *const vnet_duplex[] = {"half", "full", NULL};
+
 static const struct opt vnet_opt_list[] = {
 	NIC_OPTS,
 	{.name = "vectors",
@@ -388,20 +409,37 @@ static const struct opt vnet_opt_list[] = {
 	 .max = VNET_RING_MAX,
 	 .arg = "n",
 	 .help = "transmit descriptors, a power of two (default: 256)"},
+	{.name = "speed",
+	 .type = OPT_U32,
+	 .off = offsetof(struct vnet_opts, speed),
+	 .max = INT32_MAX,
+	 .arg = "Mbit/s",
+	 .help = "speed of the link that the guest is told (default: none told)"},
+	{.name = "duplex",
+	 .type = OPT_ENUM,
+	 .off = offsetof(struct vnet_opts, duplex),
+	 .names = vnet_duplex,
+	 .help = "duplex mode of the link that the guest is told (default: none told)"},
 	YES(disable_legacy, "disable-legacy", "no legacy interface: virtio 1.0 (default: off)"),
 	YES(disable_modern, "disable-modern", "no virtio 1.0 interface (default: off)"),
 	YES(event_idx, "event_idx", "fewer doorbells and interrupts (default: on)"),
 	YES(indirect_desc, "indirect_desc", "indirect descriptors (default: on)"),
+	YES(packed, "packed", "packed ring layout; needs virtio 1.0 (default: off)"),
 	YES(mrg_rxbuf, "mrg_rxbuf", "mergeable receive buffers (default: on)"),
 	YES(csum, "csum", "guest leaves checksums to us (default: on)"),
 	YES(gso, "gso", "guest leaves segmentation to us (default: on)"),
 	YES(host_tso4, "host_tso4", "guest sends TCP/IPv4 frames of 64 KiB (default: on)"),
 	YES(host_tso6, "host_tso6", "guest sends TCP/IPv6 frames of 64 KiB (default: on)"),
 	YES(host_ecn, "host_ecn", "the same with ECN (default: on)"),
+	YES(host_uso, "host_uso", "guest sends UDP frames of 64 KiB (default: on)"),
 	YES(guest_csum, "guest_csum", "guest takes frames without checksum (default: on)"),
 	YES(guest_tso4, "guest_tso4", "guest takes TCP/IPv4 frames of 64 KiB (default: on)"),
 	YES(guest_tso6, "guest_tso6", "guest takes TCP/IPv6 frames of 64 KiB (default: on)"),
 	YES(guest_ecn, "guest_ecn", "the same with ECN (default: on)"),
+	YES(guest_uso4, "guest_uso4",
+	    "guest takes UDP/IPv4 frames of 64 KiB, with guest_uso6 (default: on)"),
+	YES(guest_uso6, "guest_uso6",
+	    "guest takes UDP/IPv6 frames of 64 KiB, with guest_uso4 (default: on)"),
 	YES(status, "status", "guest is told the link's state (default: on)"),
 	YES(ctrl_vq, "ctrl_vq", "control queue (default: on)"),
 	YES(ctrl_rx, "ctrl_rx", "guest sets the receive filter (default: on)"),
@@ -411,14 +449,10 @@ static const struct opt vnet_opt_list[] = {
 	YES(ctrl_guest_offloads, "ctrl_guest_offloads",
 	    "guest switches its offloads while running (default: on)"),
 	MISSING("mq", "multi-queue is not there yet: the card has one queue pair"),
-	MISSING("packed", "the packed ring layout is not there yet: leave packed= out"),
 	MISSING("rss", "receive-side scaling is not there yet: leave rss= out"),
 	MISSING("hash", "hash reporting is not there yet: leave hash= out"),
 	MISSING("guest_ufo", "UDP fragmentation offload is not there: leave guest_ufo= out"),
 	MISSING("host_ufo", "UDP fragmentation offload is not there: leave host_ufo= out"),
-	MISSING("guest_uso4", "UDP segmentation offload is not there yet: leave it out"),
-	MISSING("guest_uso6", "UDP segmentation offload is not there yet: leave it out"),
-	MISSING("host_uso", "UDP segmentation offload is not there yet: leave it out"),
 	MISSING("tx", "the choice of a transmit timer is not there: frames leave at once"),
 	MISSING("x-txtimer", "there is no transmit timer: frames leave at once"),
 	MISSING("x-txburst", "there is no limit on bursts to set: leave x-txburst= out"),
@@ -427,8 +461,6 @@ static const struct opt vnet_opt_list[] = {
 	MISSING("bus", "there is one PCI bus only: leave bus= out"),
 	MISSING("multifunction", "multi-function devices are not there yet"),
 	MISSING("failover", "failover pairs are not there yet: leave failover= out"),
-	MISSING("speed", "the link's speed cannot be set yet: leave speed= out"),
-	MISSING("duplex", "the link's duplex mode cannot be set yet: leave duplex= out"),
 	MISSING("iommu_platform", "there is no IOMMU yet: leave iommu_platform= out"),
 	MISSING("ats", "there is no IOMMU yet: leave ats= out"),
 	MISSING("ioeventfd", "doorbells always are eventfds where KVM runs: leave ioeventfd= out"),
@@ -441,11 +473,14 @@ static void vnet_defaults(void *out)
 
 	nic_conf_defaults(&o->nic);
 	o->event_idx = o->indirect_desc = o->mrg_rxbuf = o->status = true;
-	o->csum = o->gso = o->host_tso4 = o->host_tso6 = o->host_ecn = true;
+	o->csum = o->gso = o->host_tso4 = o->host_tso6 = o->host_ecn = o->host_uso = true;
 	o->guest_csum = o->guest_tso4 = o->guest_tso6 = o->guest_ecn = true;
+	o->guest_uso4 = o->guest_uso6 = true;
 	o->ctrl_vq = o->ctrl_rx = o->ctrl_vlan = o->ctrl_mac_addr = true;
 	o->guest_announce = o->ctrl_guest_offloads = true;
 	o->rx_queue_size = o->tx_queue_size = 256;
+	o->speed = VNET_UNKNOWN;
+	o->duplex = -1;
 }
 
 static const struct opt_table vnet_opt_table = {
@@ -473,6 +508,10 @@ static int check_opts(const struct vnet_opts *o, struct err *e)
 		return err_set(e, EINVAL,
 			       "virtio-net-pci: disable-legacy=on and disable-modern=on leave no "
 			       "interface; give one of them at most");
+	if (o->packed && o->disable_modern)
+		return err_set(e, EINVAL,
+			       "virtio-net-pci: packed=on needs the virtio 1.0 interface; leave "
+			       "disable-modern=on out");
 	return 0;
 }
 
@@ -487,8 +526,9 @@ static int init_parts(struct vnet *n, struct err *e)
 		.vectors = n->opts.nic.vectors == NIC_VECTORS_AUTO ? 3 : n->opts.nic.vectors,
 		.event_idx = n->opts.event_idx,
 		.indirect = n->opts.indirect_desc,
+		.packed = n->opts.packed,
 		.nqueues = n->opts.ctrl_vq ? VNET_CTRL + 1 : VNET_CTRL,
-		.config_len = VNET_CONFIG_LEN,
+		.config_len = tells_speed(&n->opts) ? VNET_CONFIG_LEN : VNET_CONFIG_MTU,
 		.model = "virtio-net-pci",
 	};
 	int rc = 0;

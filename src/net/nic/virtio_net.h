@@ -15,12 +15,21 @@
 #include "net/nic/nic.h"
 #include "virtio/virtio_pci.h"
 
+/* virtio 1.2, 5.1.3; not in the UAPI headers of Linux 6.1. */
+#ifndef VIRTIO_NET_F_HOST_USO
+#define VIRTIO_NET_F_GUEST_USO4 54
+#define VIRTIO_NET_F_GUEST_USO6 55
+#define VIRTIO_NET_F_HOST_USO	56
+#endif
+
 #define VNET_PAIRS	1u /* queue pairs; the code below is written for NET_QUEUES of them */
 #define VNET_CTRL	(2u * VNET_PAIRS) /* index of the control queue */
 #define VNET_CTRL_SIZE	64u
-#define VNET_RING_MAX	1024u /* descriptors of an rx or tx queue, at most */
-#define VNET_MACS	64u   /* addresses in the receive filter, both kinds together */
-#define VNET_CONFIG_LEN 12u   /* up to and with mtu */
+#define VNET_RING_MAX	1024u	   /* descriptors of an rx or tx queue, at most */
+#define VNET_MACS	64u	   /* addresses in the receive filter, both kinds together */
+#define VNET_CONFIG_LEN 17u	   /* up to and with duplex */
+#define VNET_CONFIG_MTU 12u	   /* up to and with mtu: all there is without speed and duplex */
+#define VNET_UNKNOWN	UINT32_MAX /* speed, 5.1.4 */
 
 struct vnet;
 
@@ -28,12 +37,14 @@ struct vnet_opts {
 	struct nic_conf nic;
 	uint32_t host_mtu;
 	bool disable_legacy, disable_modern;
-	bool event_idx, indirect_desc, mrg_rxbuf;
-	bool csum, gso, host_tso4, host_tso6, host_ecn;
-	bool guest_csum, guest_tso4, guest_tso6, guest_ecn;
+	bool event_idx, indirect_desc, packed, mrg_rxbuf;
+	bool csum, gso, host_tso4, host_tso6, host_ecn, host_uso;
+	bool guest_csum, guest_tso4, guest_tso6, guest_ecn, guest_uso4, guest_uso6;
 	bool ctrl_vq, ctrl_rx, ctrl_vlan, ctrl_mac_addr, guest_announce, ctrl_guest_offloads;
 	bool status;
 	uint32_t rx_queue_size, tx_queue_size;
+	uint32_t speed; /* Mbit/s or VNET_UNKNOWN */
+	int duplex;	/* 0 half, 1 full, -1 unknown */
 };
 
 /* Guest to peer. Its loop's. */

@@ -33,11 +33,16 @@ static const char *check_gso(const struct vnet *n, const struct net_offload *o, 
 	case NET_GSO_TCPV6:
 		bit = VIRTIO_NET_F_HOST_TSO6;
 		break;
+	case NET_GSO_UDP_L4:
+		bit = VIRTIO_NET_F_HOST_USO;
+		break;
 	default:
 		return "segmentation type that is not offered";
 	}
 	if (!virtio_has(&n->v, bit))
 		return "segmentation that was not negotiated";
+	if (o->gso_type == (NET_GSO_UDP_L4 | NET_GSO_ECN))
+		return "segmentation of UDP with ECN";
 	if (o->gso_type & NET_GSO_ECN && !virtio_has(&n->v, VIRTIO_NET_F_HOST_ECN))
 		return "segmentation with ECN that was not negotiated";
 	if (!o->gso_size)

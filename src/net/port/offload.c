@@ -23,8 +23,9 @@
 
 #define HDR_MAX	     256u /* Ethernet to the end of the TCP header, bytes */
 #define SEGS	     16u
-#define GSO_SIZE_MIN 8u	 /* the least Linux makes: MSS 48 minus 40 bytes of TCP options */
-#define KEY_BYTES    64u /* up to the TCP sequence number in an IPv6 frame with a VLAN tag */
+#define GSO_SIZE_MIN 8u	  /* the least Linux makes: MSS 48 minus 40 bytes of TCP options */
+#define UDP_SEGS     128u /* datagrams of a frame, at most, when they are smaller than that */
+#define KEY_BYTES    64u  /* up to the TCP sequence number in an IPv6 frame with a VLAN tag */
 #define ETH_QINQ     0x88a8
 
 #define CSUM_OFF_TCP 16u
@@ -173,7 +174,7 @@ static const char *parse(const struct net_frame *f, struct gso *g)
 
 	g->udp = type == NET_GSO_UDP_L4;
 	g->mss = f->off.gso_size;
-	if (g->mss < GSO_SIZE_MIN)
+	if (g->mss < (g->udp ? 1 : GSO_SIZE_MIN))
 		return "GSO size too small";
 	g->have = (unsigned)iov_read(f->vec + 1, f->nvec - 1, 0, g->hdr,
 				     MIN(f->len, (uint32_t)HDR_MAX));
@@ -210,6 +211,8 @@ static const char *parse(const struct net_frame *f, struct gso *g)
 	     f->off.csum_offset != (g->udp ? CSUM_OFF_UDP : CSUM_OFF_TCP)))
 		return "GSO frame with the checksum elsewhere";
 	g->payload = f->len - g->len;
+	if (g->mss < GSO_SIZE_MIN && g->payload > g->mss * UDP_SEGS)
+		return "GSO size too small";
 	return NULL;
 }
 

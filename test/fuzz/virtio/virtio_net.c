@@ -32,7 +32,8 @@ struct bench {
 	struct vnet *n;
 	struct loop *loop;
 	struct net_port peer;
-	unsigned take; /* frames the peer has room for */
+	unsigned take;	/* frames the peer has room for */
+	unsigned at[3]; /* packed: how many descriptors were made available */
 	uint8_t *mem;
 };
 
@@ -119,6 +120,7 @@ static struct bench *bench(void)
 		abort();
 	b->pci = pci_bus_new(&b->bus, no_pirq, b, NULL);
 	opt_init(nic_model_find("virtio-net-pci")->opts, &o);
+	o.packed = true;
 	if (nic_model_find("virtio-net-pci")->create(&o, b->pci, &b->nic, NULL) ||
 	    pci_assign(b->pci, 0xc0000000, 0xd0000000, 0xc000, irq, NULL))
 		abort();
@@ -201,6 +203,24 @@ static void lend(struct bench *b, uint8_t what, uint16_t room)
 	net_commit(&b->peer, 0, s, n);
 }
 
+/* The driver adds chains: the avail index grows, or the next descriptors turn their bits. */
+static void add(struct bench *b, unsigned q, unsigned n)
+{
+	uint8_t *ring = b->mem + RING * q;
+
+	if (!virtio_has(&b->n->v, VIRTIO_F_RING_PACKED)) {
+		ring[256 + 2] += (uint8_t)n;
+		return;
+	}
+	for (; n; n--, b->at[q]++) {
+		uint8_t *flags = ring + b->at[q] % 16 * 16 + 14;
+		bool odd = b->at[q] / 16 % 2;
+
+		flags[0] = (uint8_t)((flags[0] & 0x7f) | (odd ? 0 : 0x80));
+		flags[1] = (uint8_t)((flags[1] & 0x7f) | (odd ? 0x80 : 0));
+	}
+}
+
 static void operate(struct bench *b, const uint8_t op[4])
 {
 	uint16_t v = get_le16(op + 2);
@@ -211,7 +231,7 @@ static void operate(struct bench *b, const uint8_t op[4])
 		kick(b, op[1] % 3);
 		break;
 	case 2: /* the driver adds chains */
-		b->mem[RING * (op[1] % 3) + 256 + 2] += op[2] % 17;
+		add(b, op[1] % 3, op[2] % 17);
 		kick(b, op[1] % 3);
 		break;
 	case 3:
@@ -244,6 +264,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(b->mem, 0, MEM);
 	memcpy(b->mem, data + mem, MIN(size - mem, MEM));
 	b->take = 64;
+	memset(b->at, 0, sizeof(b->at));
 	bring_up(b, get_le64(data));
 	for (; at + 4 <= mem; at += 4)
 		operate(b, data + at);

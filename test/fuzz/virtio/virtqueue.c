@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Fuzz target: a split virtqueue in memory that the input fills.
+ * Fuzz target: a virtqueue of either layout in memory that the input fills.
  *
- * Input: byte 0 bits 0-2: log2 of the size - 1, bit 3 event index, bit 4 indirect; 31 bytes of
- * operations; the rest is guest memory from the descriptor table on. The memory is a heap block
+ * Input: byte 0 bits 0-2: log2 of the size - 1, bit 3 event index, bit 4 indirect, bit 5 packed,
+ * bit 6 (packed only): one less than that power of two; 31 bytes of operations; the rest is guest
+ * memory from the descriptor table or ring on. The memory is a heap block
  * of just its size, so that ASan sees one byte too many.
  */
 #include <stdint.h>
@@ -39,11 +40,21 @@ static void use_chain(struct virtqueue *q, const struct vq_chain *c)
 	vq_put(q, c->head, in);
 }
 
+/* Makes the next descriptor of a packed ring available, as the bits of its lap want it. */
+static void turn(uint8_t *mem, unsigned size, unsigned *at)
+{
+	uint8_t *flags = mem + *at % size * 16u + 14;
+
+	flags[0] = (uint8_t)((flags[0] & 0x7f) | (*at / size % 2 ? 0 : 0x80));
+	flags[1] = (uint8_t)((flags[1] & 0x7f) | (*at / size % 2 ? 0x80 : 0));
+	++*at;
+}
+
 static void operate(struct virtqueue *q, const uint8_t *ops, uint8_t *mem)
 {
 	struct iovec vec[VECS];
 	struct vq_chain c, batch[8];
-	unsigned n;
+	unsigned n, at = 0;
 
 	for (unsigned i = 0; i < OPS - 1; i++) {
 		switch (ops[i] & 7) {
@@ -71,6 +82,11 @@ static void operate(struct virtqueue *q, const uint8_t *ops, uint8_t *mem)
 				abort();
 			break;
 		case 6: /* the driver adds some */
+			if (q->packed) {
+				for (n = 0; n < ops[i] >> 3u; n++)
+					turn(mem, q->size, &at);
+				break;
+			}
 			mem[16u * q->size + 2] += ops[i] >> 3;
 			break;
 		default: /* memory changes */
@@ -90,16 +106,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	uint8_t *mem = calloc(1, MEM);
 
-	if (!mem || vq_init(&q, 256, NULL))
+	if (!mem || vq_init(&q, 256, NULL) || vq_init_packed(&q, NULL))
 		abort();
 	memcpy(mem, data + OPS, size - OPS < MEM ? size - OPS : MEM);
 	m.r[0] = (struct mem_region){.gpa = BASE, .size = MEM, .host = mem};
 	c.size = (uint16_t)(2u << (data[0] & 7));
 	c.event_idx = data[0] & 8;
 	c.indirect = data[0] & 16;
+	c.packed = data[0] & 32;
+	if (c.packed && data[0] & 64)
+		c.size--;
 	c.desc = BASE;
 	c.avail = c.desc + 16ull * c.size;
-	c.used = (c.avail + 6 + 2ull * c.size + 3) & ~3ull;
+	c.used = c.packed ? c.avail + 4 : (c.avail + 6 + 2ull * c.size + 3) & ~3ull;
 	if (!vq_start(&q, &m, &c))
 		operate(&q, data + 1, mem);
 	vq_exit(&q);

@@ -17,10 +17,15 @@
 #define EVENT	  VIRTIO_BIT(VIRTIO_RING_F_EVENT_IDX)
 #define INDIRECT  VIRTIO_BIT(VIRTIO_RING_F_INDIRECT_DESC)
 
+#define PACKED VIRTIO_BIT(VIRTIO_F_RING_PACKED)
+
 #define CARD_RING 256
 #define CARD_BUFS (TMEM_BASE + 0x400000) /* guest buffers, 128 KiB apart */
 #define CARD_STEP 0x20000ull
 #define CARD_KEPT 512
+
+/* Cards have packed=on, and modern drivers use it. */
+static bool card_packed;
 
 struct kept {
 	uint32_t len;
@@ -121,10 +126,13 @@ static inline struct card *card_new(const char *opts)
 	const struct nic_model *m = nic_model_find("virtio");
 	struct vnet_opts o;
 	struct err e = {0};
+	char all[256];
 
 	assert_non_null(m);
 	pc_init(&c->pc);
-	if (opt_parse(m->opts, "-device virtio-net-pci", opts, &o, &e))
+	snprintf(all, sizeof(all), "%s%s%s", opts, card_packed && *opts ? "," : "",
+		 card_packed ? "packed=on" : "");
+	if (opt_parse(m->opts, "-device virtio-net-pci", all, &o, &e))
 		fail_msg("%s", e.text);
 	if (m->create(&o, c->pc.pci, &c->nic, &e))
 		fail_msg("%s", e.text);
@@ -173,11 +181,14 @@ static inline void card_up(struct card *c, uint64_t features)
 {
 	uint64_t at = TMEM_BASE;
 
+	if (card_packed && features & V1)
+		features |= PACKED;
 	c->features = features;
 	c->hdr_len = features & (V1 | BIT(MRG_RXBUF)) ? 12 : 10;
 	assert_true(mod_negotiate(&c->pc, c->pci, features));
 	for (unsigned i = 0; i < 3; i++) {
-		at = ring_init(&c->r[i], &c->pc.a.mem, at, i == 2 ? 64 : CARD_RING);
+		at = (features & PACKED ? ring_init_packed : ring_init)(&c->r[i], &c->pc.a.mem, at,
+									i == 2 ? 64 : CARD_RING);
 		mod_queue(&c->pc, c->pci, i, &c->r[i], (uint16_t)i);
 	}
 	mod_driver_ok(&c->pc, c->pci);

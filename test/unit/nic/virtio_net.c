@@ -17,10 +17,38 @@ static void configuration(void **state)
 	}
 	assert_int_equal(mod_read(&c->pc, c->pci, CONF(status), 2), VIRTIO_NET_S_LINK_UP);
 	assert_int_equal(mod_read(&c->pc, c->pci, CONF(mtu), 2), 9000);
-	assert_int_equal(mod_read(&c->pc, c->pci, VIRTIO_OFF_DEVICE + VNET_CONFIG_LEN, 4), 0);
+	assert_int_equal(mod_read(&c->pc, c->pci, VIRTIO_OFF_DEVICE + VNET_CONFIG_MTU, 4), 0);
 	assert_int_equal(mod_read(&c->pc, c->pci, VIRTIO_OFF_DEVICE + 8, 8), 9000u << 16 | 1);
 	assert_int_equal(c->peer[0].port.peer_caps.mtu, 9000);
 	card_free(c);
+}
+
+/* Told when one of them was given; what was not is unknown, all ones. */
+static void speed_and_duplex(void **state)
+{
+	static const struct {
+		const char *opts;
+		uint32_t speed;
+		uint8_t duplex;
+	} t[] = {
+		{"speed=2500,duplex=full", 2500, 1},
+		{"speed=0", 0, 0xff},
+		{"speed=2147483647", INT32_MAX, 0xff},
+		{"duplex=half", UINT32_MAX, 0},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
+		struct card *c = card_make(t[i].opts);
+
+		assert_true(mod_features(&c->pc, c->pci) & BIT(SPEED_DUPLEX));
+		card_up(c, V1 | BIT(SPEED_DUPLEX));
+		assert_int_equal(mod_read(&c->pc, c->pci, CONF(speed), 4), t[i].speed);
+		assert_int_equal(mod_read(&c->pc, c->pci, CONF(duplex), 1), t[i].duplex);
+		/* Nothing behind it. */
+		assert_int_equal(mod_read(&c->pc, c->pci, CONF(duplex), 4), t[i].duplex);
+		card_free(c);
+	}
 }
 
 static void legacy_driver_sets_mac(void **state)
@@ -51,8 +79,10 @@ static uint64_t offered(const char *opts, uint32_t peer)
 
 static void features_follow_options_and_peer(void **state)
 {
-	const uint64_t host = BIT(CSUM) | BIT(HOST_TSO4) | BIT(HOST_TSO6) | BIT(HOST_ECN);
-	const uint64_t guest = BIT(GUEST_CSUM) | BIT(GUEST_TSO4) | BIT(GUEST_TSO6) | BIT(GUEST_ECN);
+	const uint64_t host =
+		BIT(CSUM) | BIT(HOST_TSO4) | BIT(HOST_TSO6) | BIT(HOST_ECN) | BIT(HOST_USO);
+	const uint64_t guest = BIT(GUEST_CSUM) | BIT(GUEST_TSO4) | BIT(GUEST_TSO6) |
+			       BIT(GUEST_ECN) | BIT(GUEST_USO4) | BIT(GUEST_USO6);
 	const uint64_t ctrl = BIT(CTRL_VQ) | BIT(CTRL_RX) | BIT(CTRL_RX_EXTRA) | BIT(CTRL_VLAN) |
 			      BIT(CTRL_MAC_ADDR) | BIT(GUEST_ANNOUNCE) | BIT(CTRL_GUEST_OFFLOADS);
 	const uint64_t all = host | guest | ctrl | BIT(MAC) | BIT(STATUS) | BIT(MRG_RXBUF) | V1 |
@@ -60,6 +90,7 @@ static void features_follow_options_and_peer(void **state)
 
 	(void)state;
 	assert_int_equal(offered("", NET_CAP_OFFLOADS), all);
+	assert_int_equal(offered("packed=on", NET_CAP_OFFLOADS), all | PACKED);
 	assert_int_equal(offered("", 0), all & ~host);
 	assert_int_equal(offered("", NET_CAP_TSO4 | NET_CAP_ECN), all & ~host);
 	assert_int_equal(offered("", NET_CAP_CSUM | NET_CAP_TSO6),
@@ -68,7 +99,13 @@ static void features_follow_options_and_peer(void **state)
 	assert_int_equal(offered("gso=off", NET_CAP_OFFLOADS), (all & ~host) | BIT(CSUM));
 	assert_int_equal(offered("guest_csum=off", NET_CAP_OFFLOADS), all & ~guest);
 	assert_int_equal(offered("guest_tso4=off,guest_tso6=off", NET_CAP_OFFLOADS),
-			 (all & ~guest) | BIT(GUEST_CSUM));
+			 all & ~(BIT(GUEST_TSO4) | BIT(GUEST_TSO6) | BIT(GUEST_ECN)));
+	assert_int_equal(offered("guest_uso4=off", NET_CAP_OFFLOADS), all & ~BIT(GUEST_USO4));
+	assert_int_equal(offered("guest_uso6=off", NET_CAP_OFFLOADS), all & ~BIT(GUEST_USO6));
+	assert_int_equal(offered("host_uso=off", NET_CAP_OFFLOADS), all & ~BIT(HOST_USO));
+	assert_int_equal(offered("", NET_CAP_CSUM | NET_CAP_USO),
+			 (all & ~host) | BIT(CSUM) | BIT(HOST_USO));
+	assert_int_equal(offered("", NET_CAP_USO), all & ~host);
 	assert_int_equal(offered("ctrl_vq=off", NET_CAP_OFFLOADS), all & ~ctrl);
 	assert_int_equal(
 		offered("mrg_rxbuf=off,event_idx=off,indirect_desc=off,status=off",
@@ -100,6 +137,13 @@ static void caps_follow_the_driver(void **state)
 	assert_int_equal(c->peer[0].port.peer_caps.offloads,
 			 NET_CAP_CSUM | NET_CAP_TSO4 | NET_CAP_TSO6 | NET_CAP_ECN);
 	mod_write(&c->pc, c->pci, VIRTIO_PCI_COMMON_STATUS, 0, 1);
+	assert_int_equal(c->peer[0].port.peer_caps.offloads, 0);
+	/* The port knows USO for both kinds of IP or none. */
+	card_up(c, V1 | BIT(GUEST_CSUM) | BIT(GUEST_USO4) | BIT(GUEST_USO6));
+	assert_int_equal(c->peer[0].port.peer_caps.offloads, NET_CAP_CSUM | NET_CAP_USO);
+	card_up(c, V1 | BIT(GUEST_CSUM) | BIT(GUEST_USO4));
+	assert_int_equal(c->peer[0].port.peer_caps.offloads, NET_CAP_CSUM);
+	card_up(c, V1 | BIT(GUEST_USO4) | BIT(GUEST_USO6));
 	assert_int_equal(c->peer[0].port.peer_caps.offloads, 0);
 	/* TSO4 needs CSUM (5.1.3.1): without it there is none. */
 	card_up(c, V1 | BIT(GUEST_TSO4));
@@ -245,7 +289,9 @@ static void options_are_checked(void **state)
 		{"host_mtu=67", "host_mtu"},
 		{"vectors=2049", "2048"},
 		{"mq=on", "multi-queue"},
-		{"packed=on", "packed"},
+		{"packed=on,disable-modern=on", "packed=on needs"},
+		{"speed=2147483648", "speed"},
+		{"duplex=both", "duplex"},
 		{"romfile=x", "romfile"},
 		{"addr=0", "host bridge"},
 		{"addr=20", "1f"},
@@ -317,6 +363,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(configuration),
+		T(speed_and_duplex),
 		T(legacy_driver_sets_mac),
 		T(features_follow_options_and_peer),
 		T(no_control_queue_without_ctrl_vq),

@@ -274,10 +274,13 @@ static void full_queue(void **state)
 	ring_desc(&c->r[2], 0, card_gpa(0), 3, VRING_DESC_F_NEXT, 1);
 	ring_desc(&c->r[2], 1, card_gpa(1), 1, VRING_DESC_F_WRITE, 0);
 	for (unsigned round = 0; round < 3; round++) {
-		for (unsigned i = 0; i < 64; i++)
+		/* In the packed layout each takes two places. */
+		unsigned n = card_packed ? 32 : 64;
+
+		for (unsigned i = 0; i < n; i++)
 			ring_add(&c->r[2], 0);
 		card_kick(c, 2);
-		assert_int_equal(card_done(c, 2), 64);
+		assert_int_equal(card_done(c, 2), n);
 	}
 	card_free(c);
 }
@@ -292,5 +295,8 @@ int main(void)
 		T(guest_offloads), T(malformed_commands), T(full_queue),
 	};
 
-	return cmocka_run_group_tests_name("virtio_net_ctrl", tests, NULL, NULL);
+	int bad = cmocka_run_group_tests_name("virtio_net_ctrl", tests, NULL, NULL);
+
+	card_packed = true;
+	return bad + cmocka_run_group_tests_name("virtio_net_ctrl, packed", tests, NULL, NULL);
 }

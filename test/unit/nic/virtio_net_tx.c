@@ -143,7 +143,7 @@ static void short_push_waits_for_resume(void **state)
 		assert_int_equal(card_done(c, 1), 3);
 		/* No kick is wanted now, and one that comes nevertheless does nothing. */
 		if (!event)
-			assert_int_equal(ring_usedp(&c->r[1])->flags, VRING_USED_F_NO_NOTIFY);
+			assert_true(ring_no_kicks(&c->r[1]));
 		card_send(c, 10, NULL, 60, 10);
 		unsigned batches = c->peer[0].batches;
 
@@ -157,7 +157,7 @@ static void short_push_waits_for_resume(void **state)
 		for (unsigned i = 0; i < 11; i++)
 			assert_int_equal(c->peer[0].kept[n0 + i].head[20], i);
 		if (!event)
-			assert_int_equal(ring_usedp(&c->r[1])->flags, 0);
+			assert_false(ring_no_kicks(&c->r[1]));
 	}
 	card_free(c);
 }
@@ -237,6 +237,63 @@ static void offloads_are_passed_on(void **state)
 	card_free(c);
 }
 
+/* Writes a UDP datagram of n bytes of payload behind the header of transmit chain 0. */
+static void send_udp(struct card *c, uint16_t gso_size, unsigned n)
+{
+	const struct virtio_net_hdr h = {
+		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+		.gso_type = NET_GSO_UDP_L4,
+		.hdr_len = 42,
+		.gso_size = gso_size,
+		.csum_start = 34,
+		.csum_offset = 6,
+	};
+	uint8_t *b = card_buf(c, 0) + c->hdr_len;
+
+	card_send(c, 0, &h, 42 + n, 9);
+	put_be16(b + 12, 0x0800);
+	b[14] = 0x45;
+	put_be16(b + 14 + 2, (uint16_t)(28 + n));
+	put_be16(b + 14 + 6, 0);
+	b[14 + 9] = 17;
+	put_be16(b + 34 + 4, (uint16_t)(8 + n));
+	card_kick(c, 1);
+}
+
+/* To a peer that takes it whole; and, when the wire was changed, to one that takes nothing. */
+static void uso(void **state)
+{
+	struct card *c = card_make("");
+	const struct net_offload *o = &c->peer[0].kept[0].off;
+
+	(void)state;
+	card_up(c, ALL_TX | BIT(HOST_USO));
+	send_udp(c, 1000, 2500);
+	assert_int_equal(c->peer[0].n, 1);
+	assert_int_equal(c->peer[0].kept[0].len, 2542);
+	assert_int_equal(o->gso_type, NET_GSO_UDP_L4);
+	assert_int_equal(o->gso_size, 1000);
+	assert_int_equal(o->csum_offset, 6);
+	net_unjoin(&c->nic->port);
+	c->peer[1].offloads = 0;
+	assert_int_equal(net_join(&c->nic->port, &c->peer[1].port, c->loop, 1, NULL), 0);
+	send_udp(c, 1000, 2500);
+	assert_int_equal(c->peer[1].n, 3);
+	for (unsigned i = 0; i < 3; i++) {
+		const struct kept *k = &c->peer[1].kept[i];
+		unsigned n = i < 2 ? 1000 : 500;
+
+		assert_int_equal(k->len, 42 + n);
+		assert_int_equal(k->off.flags, 0);
+		assert_int_equal(k->off.gso_type, NET_GSO_NONE);
+		assert_int_equal(get_be16(k->head + 14 + 2), 28 + n);
+		assert_int_equal(get_be16(k->head + 34 + 4), 8 + n);
+		assert_int_equal(get_be16(k->head + 14 + 4), 0x0909 + i); /* id */
+	}
+	assert_int_equal(card_drops(c), 0);
+	card_free(c);
+}
+
 static void bad_headers_are_dropped(void **state)
 {
 	static const struct {
@@ -244,18 +301,21 @@ static void bad_headers_are_dropped(void **state)
 		uint32_t len;
 		struct virtio_net_hdr h;
 	} bad[] = {
-		{V1, 60, {1, 0, 0, 0, 34, 16}},			 /* CSUM not negotiated */
-		{ALL_TX, 60, {1, 0, 0, 0, 13, 16}},		 /* in the Ethernet header */
-		{ALL_TX, 60, {1, 0, 0, 0, 60, 16}},		 /* starts behind the end */
-		{ALL_TX, 60, {1, 0, 0, 0, 34, 25}},		 /* ends behind the end */
-		{ALL_TX, 60, {1, 0, 0, 0, 0xffff, 0xffff}},	 /* sum over 16 bits */
-		{ALL_TX, 1000, {1, 1, 54, 0, 34, 16}},		 /* gso_size 0 */
-		{ALL_TX, 1000, {0, 1, 54, 500, 34, 16}},	 /* no NEEDS_CSUM */
-		{ALL_TX, 1000, {1, 1, 1001, 500, 34, 16}},	 /* hdr_len past the end */
-		{ALL_TX, 1000, {1, 3, 54, 500, 34, 6}},		 /* UFO */
-		{ALL_TX, 1000, {1, 5, 54, 500, 34, 6}},		 /* USO */
-		{ALL_TX, 1000, {1, 0x7f, 54, 500, 34, 6}},	 /* nonsense */
-		{V1 | BIT(CSUM), 1000, {1, 1, 54, 500, 34, 16}}, /* TSO4 not negotiated */
+		{V1, 60, {1, 0, 0, 0, 34, 16}},				/* CSUM not negotiated */
+		{ALL_TX, 60, {1, 0, 0, 0, 13, 16}},			/* in the Ethernet header */
+		{ALL_TX, 60, {1, 0, 0, 0, 60, 16}},			/* starts behind the end */
+		{ALL_TX, 60, {1, 0, 0, 0, 34, 25}},			/* ends behind the end */
+		{ALL_TX, 60, {1, 0, 0, 0, 0xffff, 0xffff}},		/* sum over 16 bits */
+		{ALL_TX, 1000, {1, 1, 54, 0, 34, 16}},			/* gso_size 0 */
+		{ALL_TX, 1000, {0, 1, 54, 500, 34, 16}},		/* no NEEDS_CSUM */
+		{ALL_TX, 1000, {1, 1, 1001, 500, 34, 16}},		/* hdr_len past the end */
+		{ALL_TX, 1000, {1, 3, 54, 500, 34, 6}},			/* UFO */
+		{ALL_TX, 1000, {1, 5, 42, 500, 34, 6}},			/* USO not negotiated */
+		{ALL_TX | BIT(HOST_USO), 1000, {0, 5, 42, 500, 34, 6}}, /* no NEEDS_CSUM */
+		{ALL_TX | BIT(HOST_USO), 1000, {1, 5, 42, 0, 34, 6}},
+		{ALL_TX | BIT(HOST_USO), 1000, {1, 0x85, 42, 500, 34, 6}}, /* ECN is TCP's */
+		{ALL_TX, 1000, {1, 0x7f, 54, 500, 34, 6}},		   /* nonsense */
+		{V1 | BIT(CSUM), 1000, {1, 1, 54, 500, 34, 16}},	   /* TSO4 not negotiated */
 		{V1 | BIT(CSUM) | BIT(HOST_TSO4), 1000, {1, 4, 74, 500, 54, 16}},    /* TSO6 */
 		{V1 | BIT(CSUM) | BIT(HOST_TSO4), 1000, {1, 0x81, 54, 500, 34, 16}}, /* ECN */
 		{V1, 13, {0}},
@@ -330,10 +390,14 @@ int main(void)
 		T(reset_while_stalled),
 		T(many_pieces),
 		T(offloads_are_passed_on),
+		T(uso),
 		T(bad_headers_are_dropped),
 		T(chain_shorter_than_header_needs_reset),
 		T(link_down_drops),
 	};
 
-	return cmocka_run_group_tests_name("virtio_net_tx", tests, NULL, NULL);
+	int bad = cmocka_run_group_tests_name("virtio_net_tx", tests, NULL, NULL);
+
+	card_packed = true;
+	return bad + cmocka_run_group_tests_name("virtio_net_tx, packed", tests, NULL, NULL);
 }

@@ -214,6 +214,9 @@ static const struct spec specs[] = {
 	{.payload = 5000, .mss = 500, .ip6 = true, .ext = true, .vlans = 2, .tcp_opt = 40},
 	{.payload = 60000, .mss = 1472, .udp = true},
 	{.payload = 7777, .mss = 1111, .udp = true, .ip6 = true, .piece = 501},
+	{.payload = 1000, .mss = 1472, .udp = true, .vlans = 1},
+	{.payload = 509, .mss = 4, .udp = true}, /* small, but not many */
+	{.payload = 128, .mss = 1, .udp = true, .ip6 = true, .ext = true},
 };
 
 static void segments_match_the_reference(void **state)
@@ -374,6 +377,23 @@ static void zero_checksum_is_all_ones(void **state)
 	assert_int_equal(get_be16(mock_frame(&w->b, 0)->b + 40), 0xffff);
 }
 
+static void many_small_datagrams_are_dropped(void **state)
+{
+	struct wire *w = *state;
+	static const struct spec bad[] = {
+		{.payload = 129, .mss = 1, .udp = true},
+		{.payload = 900, .mss = 7, .udp = true, .ip6 = true},
+		{.payload = 100, .mss = 0, .udp = true},
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+		make(&w->p, &bad[i]);
+		assert_int_equal(net_push(&w->a.port, 0, &w->p.f, 1), 1);
+		assert_int_equal(stat_get(&w->a.port.stats[0].drops), i + 1);
+	}
+	assert_int_equal(stat_get(&w->a.port.stats[0].tx_frames), 0);
+}
+
 static void malformed_is_dropped(void **state)
 {
 	struct wire *w = *state;
@@ -493,11 +513,17 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		T(segments_match_the_reference), T(partial_takes_resume_at_the_right_segment),
-		T(caps_change_in_the_middle),	 T(another_frame_starts_at_its_beginning),
-		T(guest_changes_the_headers),	 T(order_in_a_mixed_batch),
-		T(checksum_is_completed),	 T(zero_checksum_is_all_ones),
-		T(malformed_is_dropped),	 T(many_pieces),
+		T(segments_match_the_reference),
+		T(partial_takes_resume_at_the_right_segment),
+		T(caps_change_in_the_middle),
+		T(another_frame_starts_at_its_beginning),
+		T(guest_changes_the_headers),
+		T(order_in_a_mixed_batch),
+		T(checksum_is_completed),
+		T(zero_checksum_is_all_ones),
+		T(many_small_datagrams_are_dropped),
+		T(malformed_is_dropped),
+		T(many_pieces),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -99,7 +99,7 @@ static const struct virtio_ops dev_ops = {
 	.destroy = dev_destroy,
 };
 
-static struct fix *make(bool legacy, bool modern, unsigned vectors)
+static struct fix *make_packed(bool legacy, bool modern, unsigned vectors, bool packed)
 {
 	struct fix *f = calloc(1, sizeof(*f));
 	const struct virtio_conf c = {
@@ -111,6 +111,7 @@ static struct fix *make(bool legacy, bool modern, unsigned vectors)
 		.vectors = vectors,
 		.event_idx = true,
 		.indirect = true,
+		.packed = packed,
 		.nqueues = 2,
 		.queue_size = {QSIZE, QSIZE},
 		.config_len = CONFIG,
@@ -131,6 +132,11 @@ static struct fix *make(bool legacy, bool modern, unsigned vectors)
 	for (unsigned i = 0; i < 2; i++)
 		assert_int_equal(loop_start(f->loop[i], NULL), 0);
 	return f;
+}
+
+static struct fix *make(bool legacy, bool modern, unsigned vectors)
+{
+	return make_packed(legacy, modern, vectors, false);
 }
 
 static void unmake(struct fix *f)
@@ -172,7 +178,7 @@ static void bring_up(struct fix *f, uint64_t features)
 /* One chain there and back on queue i. */
 static void round_trip(struct fix *f, unsigned i)
 {
-	uint32_t id, len;
+	uint32_t id = 0, len = 0;
 
 	ring_desc(&f->r[i], 3, BUF, 5, VRING_DESC_F_WRITE, 0);
 	ring_add(&f->r[i], 3);
@@ -242,6 +248,37 @@ static void features_are_negotiated(void **state)
 	/* DRIVER_OK is not taken then. */
 	mod_driver_ok(&f->pc, PCI(f));
 	assert_int_equal(mod_status(&f->pc, PCI(f)), 3);
+	unmake(f);
+}
+
+static void packed_ring_is_negotiated(void **state)
+{
+	const uint64_t packed = VIRTIO_BIT(VIRTIO_F_RING_PACKED);
+	struct fix *f = make_packed(true, true, 3, true);
+	uint64_t at = TMEM_BASE;
+
+	(void)state;
+	assert_int_equal(mod_features(&f->pc, PCI(f)) & packed, packed);
+	/* Legacy drivers cannot know it; the split layout stays possible. */
+	assert_false(mod_negotiate(&f->pc, PCI(f), packed));
+	bring_up(f, 0);
+	round_trip(f, 0);
+	/* A ring of any size; then it is reset and begins anew. */
+	for (unsigned round = 0; round < 3; round++) {
+		assert_true(mod_negotiate(&f->pc, PCI(f), packed | V1));
+		for (unsigned i = 0; i < 2; i++) {
+			at = ring_init_packed(&f->r[i], &f->pc.a.mem, at,
+					      (uint16_t)(QSIZE - 1 - round));
+			mod_queue(&f->pc, PCI(f), i, &f->r[i], (uint16_t)i);
+		}
+		mod_driver_ok(&f->pc, PCI(f));
+		for (unsigned i = 0; i < 3 * QSIZE; i++)
+			round_trip(f, i % 2);
+	}
+	/* And a driver that wants the other layout. */
+	f->r[1].desc = f->r[0].desc + 0x10000;
+	bring_up(f, 0);
+	round_trip(f, 1);
 	unmake(f);
 }
 
@@ -613,6 +650,7 @@ int main(void)
 		T(modern_identity_without_msix),
 		T(legacy_only_has_no_capabilities),
 		T(features_are_negotiated),
+		T(packed_ring_is_negotiated),
 		T(queue_registers_are_fixed_while_enabled),
 		T(msix_vector_per_queue),
 		T(intx_is_level_until_isr_read),

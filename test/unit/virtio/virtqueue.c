@@ -82,20 +82,20 @@ static void start_checks_rings(void **state)
 	const struct vq_conf good = f->c;
 	const uint64_t end = TMEM_BASE + MEM;
 	const struct vq_conf bad[] = {
-		{0, good.desc, good.avail, good.used, false, false},
-		{7, good.desc, good.avail, good.used, false, false},
-		{512, good.desc, good.avail, good.used, false, false}, /* more than offered */
-		{SIZE, good.desc + 8, good.avail, good.used, false, false},
-		{SIZE, good.desc, good.avail + 1, good.used, false, false},
-		{SIZE, good.desc, good.avail, good.used + 2, false, false},
-		{SIZE, 0, good.avail, good.used, false, false},
-		{SIZE, end - 16 * SIZE + 16, good.avail, good.used, false, false},
-		{SIZE, good.desc, end - 4 - 2 * SIZE + 2, good.used, false, false},
-		{SIZE, good.desc, good.avail, end - 4 - 8 * SIZE + 4, false, false},
-		{SIZE, good.desc, good.avail, UINT64_MAX - 3, false, false},
+		{good.desc, good.avail, good.used, 0, false, false},
+		{good.desc, good.avail, good.used, 7, false, false},
+		{good.desc, good.avail, good.used, 512, false, false}, /* more than offered */
+		{good.desc + 8, good.avail, good.used, SIZE, false, false},
+		{good.desc, good.avail + 1, good.used, SIZE, false, false},
+		{good.desc, good.avail, good.used + 2, SIZE, false, false},
+		{0, good.avail, good.used, SIZE, false, false},
+		{end - 16 * SIZE + 16, good.avail, good.used, SIZE, false, false},
+		{good.desc, end - 4 - 2 * SIZE + 2, good.used, SIZE, false, false},
+		{good.desc, good.avail, end - 4 - 8 * SIZE + 4, SIZE, false, false},
+		{good.desc, good.avail, UINT64_MAX - 3, SIZE, false, false},
 		/* Without the event index it would fit. */
-		{SIZE, good.desc, end - 4 - 2 * SIZE, good.used, true, false},
-		{SIZE, good.desc, good.avail, end - 4 - 8 * SIZE, true, false},
+		{good.desc, end - 4 - 2 * SIZE, good.used, SIZE, true, false},
+		{good.desc, good.avail, end - 4 - 8 * SIZE, SIZE, true, false},
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
