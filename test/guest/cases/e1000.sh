@@ -34,12 +34,12 @@ say clock without "$(seconds)"
 ethtool -K eth0 rx on tx on sg on tso on gso on gro on >/dev/null 2>&1
 say link "$(cat /sys/class/net/eth0/carrier)"
 say ready
-for i in $(seq 200); do
+for i in $(seq 400); do
 	[ "$(cat /sys/class/net/eth0/carrier)" = 0 ] && break
 	sleep 0.05
 done
 say link "$(cat /sys/class/net/eth0/carrier)"
-for i in $(seq 200); do
+for i in $(seq 400); do
 	[ "$(cat /sys/class/net/eth0/carrier)" = 1 ] && break
 	sleep 0.05
 done
@@ -69,11 +69,11 @@ sum=$(sha256sum <"$tmp/in.bin" | cut -d' ' -f1)
 host sum socat TCP4-LISTEN:9002,bind=127.0.0.1,fork SYSTEM:'sha256sum | cut -c1-64'
 host http busybox httpd -f -p 127.0.0.1:9003 -h "$tmp"
 start card -m 256 -net nic,model=e1000,name=card -net user,mtu=9000 -monitor "unix:$tmp/monitor,server=on,wait=off"
-order() { printf '%s\n' "$1" | socat -t 1 - "UNIX-CONNECT:$tmp/monitor" >/dev/null; }
+order() { { printf '%s\n' "$1"; nap 2; } | socat -t 2 - "UNIX-CONNECT:$tmp/monitor" >/dev/null; }
 
 check "the guest has done its transfers" await card "vw: ready" 120
 order "set_link card off"
-nap 1.5
+await card "vw: link 0" 20
 order "set_link card on"
 check "the guest comes to its end" await card "vw: status 0" 90
 is "ethtool -i eth0 says e1000" "$(said card driver)" e1000
