@@ -76,7 +76,9 @@ static struct pci_dev *selected(const struct pci_bus *p)
 	/* Enable bit set and bus number 0. */
 	if ((p->addr & 0x80ff0000) != 0x80000000)
 		return NULL;
-	return p->dev[(p->addr >> 8) & 0xff];
+	struct pci_dev *d = p->dev[(p->addr >> 8) & 0xff];
+
+	return d && !d->hidden ? d : NULL;
 }
 
 static uint64_t data_read(void *opaque, uint64_t off, unsigned size)

@@ -55,6 +55,7 @@ struct pci_dev {
 	struct msix *msix; /* NULL: none */
 	_Atomic bool intx; /* level of the INTx pin */
 	uint8_t next_cap;  /* where the next capability goes */
+	bool hidden;	   /* the guest has ejected it: no access reaches it any more */
 };
 
 struct pci_ids {
@@ -97,6 +98,12 @@ int pci_add_cap(struct pci_dev *d, uint8_t id, unsigned len);
  */
 int pci_add(struct pci_bus *p, struct pci_dev *d, int devfn, struct err *e);
 void pci_remove(struct pci_dev *d); /* off the bus, regions unmapped, then ops->destroy */
+
+/*
+ * Takes the cards in a slot out of the guest's sight, their regions unmapped; they stay on the bus
+ * until pci_remove(). Under the bus lock. Returns false when there was none to be seen.
+ */
+bool pci_hide(struct pci_bus *p, unsigned slot);
 
 /* Assigns BARs and interrupt lines as firmware would: for guests started without firmware. */
 int pci_assign(struct pci_bus *p, uint64_t mmio32_base, uint64_t mmio32_end, uint16_t io_base,

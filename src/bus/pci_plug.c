@@ -136,8 +136,9 @@ int pci_add(struct pci_bus *p, struct pci_dev *d, int devfn, struct err *e)
 		return err_set(e, EINVAL, "PCI slot %d for %s: slots go from 0 to %u; free: %s",
 			       devfn >> 3, d->model, PCI_SLOTS - 1, room);
 	if (p->dev[devfn])
-		return err_set(e, EBUSY, "PCI slot %d for %s is taken by %s; free: %s", devfn >> 3,
-			       d->model, p->dev[devfn]->model, room);
+		return err_set(e, EBUSY, "PCI slot %d for %s is taken by %s%s%s; free: %s",
+			       devfn >> 3, d->model, p->dev[devfn]->model,
+			       p->dev[devfn]->id[0] ? " " : "", p->dev[devfn]->id, room);
 	bus_lock(p->b);
 	d->devfn = (uint8_t)devfn;
 	d->bus = p;
@@ -164,6 +165,22 @@ void pci_remove(struct pci_dev *d)
 	if (d->ops->destroy)
 		d->ops->destroy(d);
 	bus_unlock(b);
+}
+
+bool pci_hide(struct pci_bus *p, unsigned slot)
+{
+	bool any = false;
+
+	for (unsigned f = 0; f < 8; f++) {
+		struct pci_dev *d = p->dev[slot << 3 | f];
+
+		if (!d || d->hidden)
+			continue;
+		pci_intx(d, false);
+		pci_unmap_bars(d);
+		d->hidden = any = true;
+	}
+	return any;
 }
 
 /* --- resources without firmware ------------------------------------------------------------- */

@@ -295,7 +295,7 @@ static int unknown_kind(const char *option, const char *kind, const char *rest, 
 
 static int unknown_model(const char *what, const char *label, const char *model, struct err *e)
 {
-	static const char *const later[] = {"e1000",  "e1000e",	 "igb",	    "pcnet", "ne2k_pci",
+	static const char *const later[] = {"e1000e", "igb",	 "pcnet",   "ne2k_pci",
 					    "i82551", "i82557b", "vmxnet3", NULL};
 	const char *names[64], *near;
 	char list[256] = "";
@@ -485,13 +485,15 @@ int cmd_net(struct config *c, const char *name, const char *arg, FILE *out, stru
 	return CMDLINE_RUN;
 }
 
-static int netdev_hubport(struct config *c, const char *rest, FILE *out, struct err *e)
+static int netdev_hubport(struct config *c, const char *name, const char *rest, FILE *out,
+			  struct err *e)
 {
-	static const char what[] = "-netdev hubport";
+	char what[40];
 	struct hubport o;
 	struct conf_net *n = NULL;
 	int rc;
 
+	snprintf(what, sizeof(what), "%s hubport", name);
 	if (asks_help(rest)) {
 		fprintf(out, "%s: %s\n", what, hubport_table.summary);
 		opt_help(&hubport_table, out);
@@ -525,19 +527,18 @@ int cmd_netdev(struct config *c, const char *name, const char *arg, FILE *out, s
 	if (cmd_is_help(kind))
 		return list_kinds(name, false, true, false, out);
 	if (!strcmp(kind, "hubport"))
-		return netdev_hubport(c, rest, out, e);
+		return netdev_hubport(c, name, rest, out, e);
 	if (!b)
 		return unknown_kind(name, kind, rest, false, true, false, e);
 	if (asks_help(rest))
 		return show_help(name, b->opts, netdev_common, kind, b->summary, out);
-	snprintf(what, sizeof(what), "-netdev %s", b->name);
+	snprintf(what, sizeof(what), "%s %s", name, b->name);
 	n = add_backend(c, what, b, netdev_common, rest, &k, e);
 	if (!n)
 		return -e->code;
 	if (!n->id || !*n->id)
-		return err_set(e, EINVAL,
-			       "%s: id= is missing: give it a name, e.g. -netdev %s,id=net0", what,
-			       b->name);
+		return err_set(e, EINVAL, "%s: id= is missing: give it a name, e.g. %s %s,id=net0",
+			       what, name, b->name);
 	return CMDLINE_RUN;
 }
 
@@ -606,7 +607,7 @@ int cmd_device(struct config *c, const char *name, const char *arg, FILE *out, s
 		return unknown_model(name, " ", kind, e);
 	if (asks_help(rest))
 		return show_help(name, m->opts, device_common, m->name, m->summary, out);
-	snprintf(what, sizeof(what), "-device %s", m->name);
+	snprintf(what, sizeof(what), "%s %s", name, m->name);
 	opts = parse_merged(m->opts, device_common, what, rest, &k, e);
 	if (!opts)
 		return -e->code;

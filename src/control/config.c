@@ -62,6 +62,13 @@ struct conf_net *config_net_add(struct config *c, enum conf_kind kind, const cha
 	return grown;
 }
 
+void config_net_remove(struct config *c, unsigned i)
+{
+	net_free(&c->net[i]);
+	memmove(&c->net[i], &c->net[i + 1], (c->nnet - i - 1) * sizeof(*c->net));
+	c->nnet--;
+}
+
 /* --- names ---------------------------------------------------------------------------------- */
 
 static const struct conf_net *by_id(const struct config *c, const char *id,
@@ -80,25 +87,20 @@ static const char *kind_name(const struct conf_net *n)
 }
 
 /* Names without id=: "user.0", the number counting those of a kind. */
-static int make_names(struct config *c, struct err *e)
+static int make_name(struct config *c, struct conf_net *n, struct err *e)
 {
-	for (unsigned i = 0; i < c->nnet; i++) {
-		struct conf_net *n = &c->net[i];
-		unsigned count = 0;
-		char id[64];
+	unsigned count = 0;
+	char id[64];
 
-		if (n->id && by_id(c, n->id, n))
-			return err_set(e, EEXIST, "%s: the name %.60s is used twice: give another",
-				       n->what, n->id);
-		if (n->id)
-			continue;
-		do {
-			snprintf(id, sizeof(id), "%s.%u", kind_name(n), count++);
-		} while (by_id(c, id, n));
-		if (cmd_keep(&n->id, id, e))
-			return -e->code;
-	}
-	return 0;
+	if (n->id && by_id(c, n->id, n))
+		return err_set(e, EEXIST, "%s: the name %.60s is used twice: give another", n->what,
+			       n->id);
+	if (n->id)
+		return 0;
+	do {
+		snprintf(id, sizeof(id), "%s.%u", kind_name(n), count++);
+	} while (by_id(c, id, n));
+	return cmd_keep(&n->id, id, e);
 }
 
 /* --- MAC addresses -------------------------------------------------------------------------- */
@@ -148,55 +150,47 @@ static const struct conf_net *by_mac(const struct config *c, const uint8_t mac[6
 	return NULL;
 }
 
-static int make_macs(struct config *c, struct err *e)
+/* index: the card's number. */
+static int make_mac(struct config *c, struct conf_net *n, unsigned index, struct err *e)
 {
-	uint64_t id = identity(c);
-	unsigned index = 0;
+	struct nic_conf *conf = n->opts;
+	const struct conf_net *other;
+	char number[16];
+	uint64_t h;
 
-	for (unsigned i = 0; i < c->nnet; i++) {
-		struct conf_net *n = &c->net[i];
-		struct nic_conf *conf = n->opts;
-		const struct conf_net *other;
-		char number[16];
-		uint64_t h;
-
-		if (n->kind != CONF_NIC)
-			continue;
-		snprintf(number, sizeof(number), "%u", index++);
-		if (conf->mac.set) {
-			other = by_mac(c, conf->mac.b, n);
-			if (other)
-				return err_set(
-					e, EEXIST,
-					"%s: macaddr=%02x:%02x:%02x:%02x:%02x:%02x is the "
-					"address of two cards (%s and %s): give each its own",
-					n->what, conf->mac.b[0], conf->mac.b[1], conf->mac.b[2],
-					conf->mac.b[3], conf->mac.b[4], conf->mac.b[5], other->id,
-					n->id);
-			continue;
-		}
-		h = hash(id, number);
-		/* Fold, so that all 64 bits count; step over an address taken within the VM. */
-		h ^= h >> 32;
-		h ^= h >> 24;
-		do {
-			conf->mac.b[0] = 0x52;
-			conf->mac.b[1] = 0x54;
-			conf->mac.b[2] = 0x00;
-			conf->mac.b[3] = (uint8_t)(h >> 16);
-			conf->mac.b[4] = (uint8_t)(h >> 8);
-			conf->mac.b[5] = (uint8_t)h;
-			h++;
-		} while (by_mac(c, conf->mac.b, n));
-		conf->mac.set = true;
+	if (conf->mac.set) {
+		other = by_mac(c, conf->mac.b, n);
+		if (!other)
+			return 0;
+		return err_set(e, EEXIST,
+			       "%s: macaddr=%02x:%02x:%02x:%02x:%02x:%02x is the address of two "
+			       "cards (%s and %s): give each its own",
+			       n->what, conf->mac.b[0], conf->mac.b[1], conf->mac.b[2],
+			       conf->mac.b[3], conf->mac.b[4], conf->mac.b[5], other->id, n->id);
 	}
+	snprintf(number, sizeof(number), "%u", index);
+	h = hash(identity(c), number);
+	/* Fold, so that all 64 bits count; step over an address taken within the VM. */
+	h ^= h >> 32;
+	h ^= h >> 24;
+	do {
+		conf->mac.b[0] = 0x52;
+		conf->mac.b[1] = 0x54;
+		conf->mac.b[2] = 0x00;
+		conf->mac.b[3] = (uint8_t)(h >> 16);
+		conf->mac.b[4] = (uint8_t)(h >> 8);
+		conf->mac.b[5] = (uint8_t)h;
+		h++;
+	} while (by_mac(c, conf->mac.b, n));
+	conf->mac.set = true;
 	return 0;
 }
 
 /* --- checks --------------------------------------------------------------------------------- */
 
 /* netdev= must name a backend, and each backend has one user. */
-static int check_netdev(const struct config *c, const struct conf_net *n, struct err *e)
+int config_check_netdev(const struct config *c, const struct conf_net *n, const char *netdev,
+			struct err *e)
 {
 	const char *ids[64];
 	const struct conf_net *to = NULL;
@@ -209,16 +203,15 @@ static int check_netdev(const struct config *c, const struct conf_net *n, struct
 		if (b->kind == CONF_NIC || (b->kind == CONF_BACKEND && b->hub != CONFIG_NO_HUB) ||
 		    b == n)
 			continue;
-		if (!strcmp(b->id, n->netdev))
+		if (!strcmp(b->id, netdev))
 			to = b;
 		if (k < 63)
 			ids[k++] = b->id;
 	}
 	ids[k] = NULL;
 	if (!to) {
-		near = opt_suggest(n->netdev, ids);
-		return err_set(e, ENOENT, "%s: netdev=%.60s is not there: %s%s%s", n->what,
-			       n->netdev,
+		near = opt_suggest(netdev, ids);
+		return err_set(e, ENOENT, "%s: netdev=%.60s is not there: %s%s%s", n->what, netdev,
 			       near ? "did you mean netdev=" : "give the id= of a -netdev",
 			       near ? near : "", near ? "?" : "");
 	}
@@ -227,35 +220,25 @@ static int check_netdev(const struct config *c, const struct conf_net *n, struct
 			e, EINVAL,
 			"%s: netdev=%.60s is a hub port that has its peer: give the id= of a "
 			"backend",
-			n->what, n->netdev);
+			n->what, netdev);
 	for (const struct conf_net *o = c->net; o < n; o++) {
-		if (o->netdev && !strcmp(o->netdev, n->netdev))
+		if (o->netdev && !strcmp(o->netdev, netdev))
 			return err_set(
 				e, EBUSY,
 				"%s: netdev=%.60s is joined to %s already: give each its own",
-				n->what, n->netdev, o->id);
+				n->what, netdev, o->id);
 	}
 	return 0;
 }
 
-static int check_nets(const struct config *c, struct err *e)
+static int check_net(const struct config *c, const struct conf_net *n, struct err *e)
 {
-	for (unsigned i = 0; i < c->nnet; i++) {
-		const struct conf_net *n = &c->net[i];
-		int rc;
-
-		if (n->kind == CONF_NIC && c->machine == MACHINE_NONE)
-			return err_set(e, EINVAL,
-				       "%s: -machine none has no guest and so no cards: leave it "
-				       "out, or give -machine pc",
-				       n->what);
-		if (!n->netdev)
-			continue;
-		rc = check_netdev(c, n, e);
-		if (rc)
-			return rc;
-	}
-	return 0;
+	if (n->kind == CONF_NIC && c->machine == MACHINE_NONE)
+		return err_set(e, EINVAL,
+			       "%s: -machine none has no guest and so no cards: leave it out, or "
+			       "give -machine pc",
+			       n->what);
+	return n->netdev ? config_check_netdev(c, n, n->netdev, e) : 0;
 }
 
 static int check_machine(struct config *c, struct err *e)
@@ -341,6 +324,51 @@ static int default_net(struct config *c, struct err *e)
 		return 0;
 	rc = cmd_net(c, "-net", "nic", stdout, e);
 	return rc ? rc : cmd_net(c, "-net", "user", stdout, e);
+}
+
+static int make_names(struct config *c, struct err *e)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; !rc && i < c->nnet; i++)
+		rc = make_name(c, &c->net[i], e);
+	return rc;
+}
+
+static int check_nets(const struct config *c, struct err *e)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; !rc && i < c->nnet; i++)
+		rc = check_net(c, &c->net[i], e);
+	return rc;
+}
+
+static int make_macs(struct config *c, struct err *e)
+{
+	unsigned index = 0;
+	int rc = 0;
+
+	for (unsigned i = 0; !rc && i < c->nnet; i++) {
+		if (c->net[i].kind == CONF_NIC)
+			rc = make_mac(c, &c->net[i], index++, e);
+	}
+	return rc;
+}
+
+int config_finish_net(struct config *c, struct err *e)
+{
+	struct conf_net *n = &c->net[c->nnet - 1];
+	unsigned index = 0;
+	int rc = make_name(c, n, e);
+
+	if (!rc)
+		rc = check_net(c, n, e);
+	if (rc || n->kind != CONF_NIC)
+		return rc;
+	for (unsigned i = 0; i + 1 < c->nnet; i++)
+		index += c->net[i].kind == CONF_NIC;
+	return make_mac(c, n, index, e);
 }
 
 int config_finish(struct config *c, struct err *e)

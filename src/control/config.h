@@ -59,6 +59,20 @@ void config_free(struct config *c); /* idempotent */
 /* A new entry at the end of c->net, zeroed but for kind and what. NULL when memory is out. */
 struct conf_net *config_net_add(struct config *c, enum conf_kind kind, const char *what);
 
+/* Frees entry i and closes the gap: entries move, as they do when the list grows. */
+void config_net_remove(struct config *c, unsigned i);
+
+/*
+ * For an entry added while the VM runs, the last one: its name, MAC address and checks, as
+ * config_finish() does them. Returns 0 or -errno with e.
+ */
+int config_finish_net(struct config *c, struct err *e);
+
+/* Says why n may not be joined to the network called netdev; 0 when it may. Of those that may have
+ * it already only entries before n are looked at. */
+int config_check_netdev(const struct config *c, const struct conf_net *n, const char *netdev,
+			struct err *e);
+
 /*
  * After the last option: the default network (D1), consoles, names and MAC addresses (D5), and
  * everything that can only be checked when all is known. Returns 0 or -errno with e.

@@ -126,28 +126,6 @@ static void cmd_cont(struct hmp *h, int argc, char **argv)
 		machine_resume(m);
 }
 
-static void cmd_set_link(struct hmp *h, int argc, char **argv)
-{
-	struct vm_net *v = vm_net_find(h->vm, argv[1]);
-	bool up = !strcmp(argv[2], "on");
-
-	(void)argc;
-	if (!v || !v->port) {
-		hmp_print(h, "set_link: %s is not there: info network shows the names\n", argv[1]);
-		return;
-	}
-	if (!up && strcmp(argv[2], "off") != 0) {
-		hmp_print(h,
-			  "set_link: %s is neither on nor off: give set_link %s on or "
-			  "set_link %s off\n",
-			  argv[2], argv[1], argv[1]);
-		return;
-	}
-	vm_park(h->vm);
-	net_set_link(v->port, up);
-	vm_unpark(h->vm);
-}
-
 static const struct hmp_cmd cmds[] = {
 	{"help", "[command]", "what the commands are", 0, cmd_help},
 	{"info", "what", "show something; info alone lists what there is", 0, cmd_info},
@@ -157,7 +135,25 @@ static const struct hmp_cmd cmds[] = {
 	{"system_powerdown", "", "press the guest's power button", 0, cmd_powerdown},
 	{"system_reset", "", "press the guest's reset button", 0, cmd_reset},
 	{"set_link", "name on|off", "plug the cable of a card or backend in or out", 2,
-	 cmd_set_link},
+	 hmp_set_link},
+	{"device_add", "card[,option=value...]",
+	 "plug a card in; options as of -device; device_add help lists the cards", 1,
+	 hmp_device_add},
+	{"device_del", "id", "ask the guest to let go of a card; it is gone when the guest did", 1,
+	 hmp_device_del},
+	{"netdev_add", "kind,id=name[,option=value...]",
+	 "make a network; options as of -netdev; netdev_add help lists the kinds", 1,
+	 hmp_netdev_add},
+	{"netdev_del", "id", "end a network that no card uses", 1, hmp_netdev_del},
+	{"netdev_replug", "card netdev",
+	 "join a running card to another netdev (or hubport); the old one stays, without a peer", 2,
+	 hmp_netdev_replug},
+	{"hostfwd_add", "[netdev] tcp|udp:[hostaddr]:hostport-[guestaddr]:guestport",
+	 "forward a port of the host into the guest (first user network, if none is named)", 1,
+	 hmp_hostfwd_add},
+	{"hostfwd_remove", "[netdev] tcp|udp:[hostaddr]:hostport", "end such a forward", 1,
+	 hmp_hostfwd_remove},
+	{"announce_self", "", "let all cards tell their networks where they are", 0, hmp_announce},
 	{NULL},
 };
 

@@ -29,6 +29,17 @@ struct hmp_cmd {
 /* Ends with .name = NULL. hmp_info.c */
 extern const struct hmp_cmd hmp_info_cmds[];
 
+/* hmp_net.c: commands on cards and networks. */
+void hmp_device_add(struct hmp *h, int argc, char **argv);
+void hmp_device_del(struct hmp *h, int argc, char **argv);
+void hmp_netdev_add(struct hmp *h, int argc, char **argv);
+void hmp_netdev_del(struct hmp *h, int argc, char **argv);
+void hmp_netdev_replug(struct hmp *h, int argc, char **argv);
+void hmp_hostfwd_add(struct hmp *h, int argc, char **argv);
+void hmp_hostfwd_remove(struct hmp *h, int argc, char **argv);
+void hmp_set_link(struct hmp *h, int argc, char **argv);
+void hmp_announce(struct hmp *h, int argc, char **argv);
+
 /* Both tables as Markdown, for the reference page. */
 void hmp_markdown(FILE *out);
 

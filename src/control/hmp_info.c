@@ -35,15 +35,6 @@ static struct sums sum(const struct net_port *p)
 	return s;
 }
 
-static struct vm_net *owner(struct vm *vm, const struct net_port *p)
-{
-	for (unsigned i = 0; p && i < vm->conf->nnet; i++) {
-		if (vm->net[i].port == p)
-			return &vm->net[i];
-	}
-	return NULL;
-}
-
 static void print_stats(struct hmp *h, const char *indent, const struct net_port *p)
 {
 	struct sums s = sum(p);
@@ -86,14 +77,14 @@ static void print_member(struct net_port *end, void *arg)
 		hmp_print(h, " \\ %s: not connected\n", end->name);
 		return;
 	}
-	print_port(h, prefix, end->peer, owner(hmp_vm(h), end->peer));
+	print_port(h, prefix, end->peer, vm_net_of(hmp_vm(h), end->peer));
 	print_stats(h, "     ", end->peer);
 }
 
 /* Is p's peer a card or backend of the configuration (and not a hub's end)? */
 static bool is_direct(struct vm *vm, const struct net_port *p)
 {
-	return !p->peer || owner(vm, p->peer);
+	return !p->peer || vm_net_of(vm, p->peer);
 }
 
 static void info_network(struct hmp *h, int argc, char **argv)
@@ -112,7 +103,7 @@ static void info_network(struct hmp *h, int argc, char **argv)
 
 		if (!v->port || !is_direct(vm, v->port))
 			continue;
-		peer = owner(vm, v->port->peer);
+		peer = vm_net_of(vm, v->port->peer);
 		/* A backend is shown below its card. */
 		if (!v->nic && peer && peer->nic)
 			continue;
@@ -185,6 +176,40 @@ static void info_stats(struct hmp *h, int argc, char **argv)
 	}
 }
 
+static void print_pci(struct pci_dev *d, void *arg)
+{
+	struct hmp *h = arg;
+
+	hmp_print(h, "slot %02x.%x: %04x:%04x %s%s%s%s\n", d->devfn >> 3, d->devfn & 7u,
+		  d->config[0] | d->config[1] << 8, d->config[2] | d->config[3] << 8, d->model,
+		  d->id[0] ? ", id " : "", d->id, d->hidden ? ", ejected" : "");
+	for (unsigned n = 0; n < PCI_BARS; n++) {
+		const struct pci_bar *b = &d->bar[n];
+
+		if (b->mapped)
+			hmp_print(h, "      BAR %u: %s at 0x%" PRIx64 ", 0x%" PRIx64 " bytes\n", n,
+				  b->space == BUS_PIO ? "ports" : "memory", b->io.base, b->size);
+		else if (b->size)
+			hmp_print(h, "      BAR %u: %s, not mapped\n", n,
+				  b->space == BUS_PIO ? "ports" : "memory");
+	}
+}
+
+static void info_pci(struct hmp *h, int argc, char **argv)
+{
+	struct machine *m = hmp_vm(h)->machine;
+
+	(void)argc;
+	(void)argv;
+	if (!m) {
+		hmp_print(h, "info pci: -machine none has no guest\n");
+		return;
+	}
+	bus_lock(pci_io_bus(machine_pci(m)));
+	pci_for_each(machine_pci(m), print_pci, h);
+	bus_unlock(pci_io_bus(machine_pci(m)));
+}
+
 static void info_version(struct hmp *h, int argc, char **argv)
 {
 	(void)argc;
@@ -218,6 +243,7 @@ const struct hmp_cmd hmp_info_cmds[] = {
 	{"network", "", "hubs, cards and backends with link and counters", 0, info_network},
 	{"netstats", "", "frame counters of every port and queue", 0, info_stats},
 	{"usernet", "", "the user-mode network: flows, forwards, counters", 0, info_usernet},
+	{"pci", "", "the devices in the guest's PCI slots", 0, info_pci},
 	{"status", "", "does the guest run", 0, info_status},
 	{"name", "", "the guest's name", 0, info_name},
 	{"version", "", "vmwire's version", 0, info_version},

@@ -105,6 +105,7 @@ static int make_machine(struct vm *vm, struct err *e)
 		.no_reboot = c->no_reboot,
 		.control = vm->control,
 		.event = on_event,
+		.unplug = vm_unplug,
 		.opaque = vm,
 	};
 
@@ -202,6 +203,7 @@ static int start(struct vm *vm, struct err *e)
 		if (rc)
 			return rc;
 	}
+	vm->started = true;
 	if (!vm->machine)
 		return 0;
 	accel_set_loops(machine_accel(vm->machine), vm->loops, vm->nloops);

@@ -9,6 +9,7 @@
 #define CONTROL_VM_H
 
 #include <signal.h>
+#include <stdio.h>
 
 #include "control/config.h"
 #include "machine/chardev.h"
@@ -22,6 +23,7 @@ struct vm_net {
 	const struct conf_net *conf;
 	struct net_port *port; /* backend, or the card's; NULL: hubport */
 	struct nic *nic;       /* CONF_NIC */
+	uint64_t asked;	       /* when the guest was asked to eject the card; 0: it was not */
 };
 
 struct vm {
@@ -35,8 +37,10 @@ struct vm {
 	struct vm_net *net; /* conf->nnet of them */
 	struct hub **hubs;
 	unsigned nhubs;
-	struct loop **loops; /* of the queues; started by vm_run() */
+	/* Of the queues; started by vm_run(). Those that a wire left behind wait for the next. */
+	struct loop **loops;
 	unsigned nloops;
+	bool started;
 
 	int sigfd;
 	struct loop_fd sig_w;
@@ -71,5 +75,32 @@ void vm_unpark(struct vm *vm);
 
 /* The port that the monitor calls name, or NULL. */
 struct vm_net *vm_net_find(struct vm *vm, const char *name);
+
+/* For vm_plug.c: what assembly does with one entry. */
+int vm_net_open_one(struct vm *vm, struct vm_net *v, struct err *e);
+int vm_net_make_nic(struct vm *vm, struct vm_net *v, struct err *e);
+int vm_net_join_one(struct vm *vm, struct vm_net *v, struct err *e);
+/* The loops on which card and backend are joined: *n of them, running when the VM is. */
+int vm_net_loops(struct vm *vm, const struct vm_net *nic, const struct vm_net *back,
+		 struct loop **loops, unsigned *n, struct err *e);
+struct hub *vm_net_hub(struct vm *vm, unsigned id, struct err *e);
+/* The card or backend whose port this is; NULL: none, a hub's end. */
+struct vm_net *vm_net_of(struct vm *vm, const struct net_port *p);
+
+/* --- vm_plug.c: cards and networks that come and go while the guest runs --------------------- */
+
+/*
+ * What the monitor's commands do. arg: as behind -device and -netdev; a list that it asks for
+ * goes to out. All return 0 or -errno with one line in e. [control]
+ */
+int vm_device_add(struct vm *vm, const char *arg, FILE *out, struct err *e);
+/* The card goes when the guest has ejected it, or when the guest is reset. */
+int vm_device_del(struct vm *vm, const char *id, struct err *e);
+int vm_netdev_add(struct vm *vm, const char *arg, FILE *out, struct err *e);
+int vm_netdev_del(struct vm *vm, const char *id, struct err *e);
+/* Joins a card to another -netdev (a backend or a hubport) while frames flow. */
+int vm_netdev_replug(struct vm *vm, const char *nic, const char *netdev, struct err *e);
+/* machine_conf.unplug: removes the cards in these slots. */
+void vm_unplug(void *opaque, uint32_t slots);
 
 #endif

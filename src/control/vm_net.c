@@ -25,12 +25,50 @@ static struct loop *add_loop(struct vm *vm, const char *name, struct err *e)
 	}
 	vm->loops = grown;
 	l = loop_new(name, &vm->clock, e);
+	if (l && vm->started && loop_start(l, e)) {
+		loop_free(l);
+		l = NULL;
+	}
 	if (l)
 		vm->loops[vm->nloops++] = l;
+	if (vm->started && vm->machine)
+		accel_set_loops(machine_accel(vm->machine), vm->loops, vm->nloops);
 	return l;
 }
 
-static struct hub *get_hub(struct vm *vm, unsigned id, struct err *e)
+static bool in_use(struct vm *vm, const struct loop *l)
+{
+	for (unsigned i = 0; i < vm->nhubs; i++) {
+		if (hub_loop(vm->hubs[i]) == l)
+			return true;
+	}
+	for (unsigned i = 0; i < vm->conf->nnet; i++) {
+		const struct net_port *p = vm->net[i].port;
+
+		for (unsigned q = 0; p && p->peer && q < p->nqueues; q++) {
+			if (p->loop[q] == l)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* A loop for a wire that comes while the VM runs: one that has nothing to do, if there is. */
+static struct loop *get_loop(struct vm *vm, const char *name, struct loop *const *taken,
+			     unsigned ntaken, struct err *e)
+{
+	for (unsigned i = 0; vm->started && i < vm->nloops; i++) {
+		bool mine = false;
+
+		for (unsigned q = 0; q < ntaken; q++)
+			mine |= taken[q] == vm->loops[i];
+		if (!mine && !in_use(vm, vm->loops[i]))
+			return vm->loops[i];
+	}
+	return add_loop(vm, name, e);
+}
+
+struct hub *vm_net_hub(struct vm *vm, unsigned id, struct err *e)
 {
 	struct hub **grown;
 	struct loop *l;
@@ -61,26 +99,43 @@ struct vm_net *vm_net_find(struct vm *vm, const char *name)
 	return NULL;
 }
 
+struct vm_net *vm_net_of(struct vm *vm, const struct net_port *p)
+{
+	for (unsigned i = 0; p && i < vm->conf->nnet; i++) {
+		if (vm->net[i].port == p)
+			return &vm->net[i];
+	}
+	return NULL;
+}
+
+int vm_net_open_one(struct vm *vm, struct vm_net *v, struct err *e)
+{
+	const struct conf_net *n = v->conf;
+	int rc = 0;
+
+	(void)vm;
+	if (n->kind == CONF_BACKEND)
+		rc = n->backend->open(n->opts, n->id, &v->port, e);
+	return rc ? err_prefix(e, "%s", n->what) : 0;
+}
+
 int vm_net_open(struct vm *vm, struct err *e)
 {
 	vm->net = calloc(MAX(vm->conf->nnet, 1u), sizeof(*vm->net));
 	if (!vm->net)
 		return err_set(e, ENOMEM, "networks: out of memory");
 	for (unsigned i = 0; i < vm->conf->nnet; i++) {
-		const struct conf_net *n = &vm->conf->net[i];
 		int rc;
 
-		vm->net[i].conf = n;
-		if (n->kind != CONF_BACKEND)
-			continue;
-		rc = n->backend->open(n->opts, n->id, &vm->net[i].port, e);
+		vm->net[i].conf = &vm->conf->net[i];
+		rc = vm_net_open_one(vm, &vm->net[i], e);
 		if (rc)
-			return err_prefix(e, "%s", n->what);
+			return rc;
 	}
 	return 0;
 }
 
-static int make_nic(struct vm *vm, struct vm_net *v, struct err *e)
+int vm_net_make_nic(struct vm *vm, struct vm_net *v, struct err *e)
 {
 	struct nic_conf *conf = v->conf->opts;
 	int rc;
@@ -96,35 +151,44 @@ static int make_nic(struct vm *vm, struct vm_net *v, struct err *e)
 }
 
 /* One loop per queue pair that both ends have. */
-static int join_wire(struct vm *vm, struct vm_net *nic, struct vm_net *back, struct err *e)
+int vm_net_loops(struct vm *vm, const struct vm_net *nic, const struct vm_net *back,
+		 struct loop **loops, unsigned *n, struct err *e)
 {
-	struct loop *loops[NET_QUEUES];
 	struct net_caps a, b;
-	unsigned n;
+	unsigned count;
 
 	nic->port->ops->caps(nic->port, &a);
 	back->port->ops->caps(back->port, &b);
-	n = MIN(MIN(a.queues, b.queues), (unsigned)NET_QUEUES);
-	n = MAX(n, 1u);
-	for (unsigned q = 0; q < n; q++) {
+	count = MIN(MIN(a.queues, b.queues), (unsigned)NET_QUEUES);
+	count = *n = MAX(count, 1u);
+	for (unsigned q = 0; q < count; q++) {
 		char name[16];
 
 		snprintf(name, sizeof(name), "%.11s/%u", back->conf->id, q);
-		loops[q] = add_loop(vm, name, e);
+		loops[q] = get_loop(vm, name, loops, q, e);
 		if (!loops[q])
 			return -e->code;
 	}
-	return net_join(nic->port, back->port, loops, n, e);
+	return 0;
+}
+
+static int join_wire(struct vm *vm, struct vm_net *nic, struct vm_net *back, struct err *e)
+{
+	struct loop *loops[NET_QUEUES];
+	unsigned n;
+	int rc = vm_net_loops(vm, nic, back, loops, &n, e);
+
+	return rc ? rc : net_join(nic->port, back->port, loops, n, e);
 }
 
 static int plug(struct vm *vm, int id, struct net_port *p, const char *name, struct err *e)
 {
-	struct hub *h = get_hub(vm, (unsigned)id, e);
+	struct hub *h = vm_net_hub(vm, (unsigned)id, e);
 
 	return h ? hub_plug(h, p, name, e) : -e->code;
 }
 
-static int join_one(struct vm *vm, struct vm_net *v, struct err *e)
+int vm_net_join_one(struct vm *vm, struct vm_net *v, struct err *e)
 {
 	const struct conf_net *c = v->conf;
 	struct vm_net *to = c->netdev ? vm_net_find(vm, c->netdev) : NULL;
@@ -188,10 +252,10 @@ int vm_net_join(struct vm *vm, struct err *e)
 
 	for (unsigned i = 0; !rc && i < vm->conf->nnet; i++) {
 		if (vm->net[i].conf->kind == CONF_NIC)
-			rc = make_nic(vm, &vm->net[i], e);
+			rc = vm_net_make_nic(vm, &vm->net[i], e);
 	}
 	for (unsigned i = 0; !rc && i < vm->conf->nnet; i++)
-		rc = join_one(vm, &vm->net[i], e);
+		rc = vm_net_join_one(vm, &vm->net[i], e);
 	if (!rc)
 		warn_lonely(vm);
 	return rc;

@@ -435,6 +435,7 @@ void chardev_close(struct chardev *c)
 	loop_del_fd(c->loop, &c->in_w);
 	loop_del_fd(c->loop, &c->out_w);
 	loop_del_fd(c->loop, &c->listen_w);
+	loop_timer_del(c->loop, &c->listen_again);
 	loop_del_fd(c->loop, &c->wake_w);
 	loop_undefer(c->loop, &c->again);
 	/* From the background it would stop us (SIGTTOU), and the shell has its own again. */

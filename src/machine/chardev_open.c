@@ -35,7 +35,8 @@ static void unix_defaults(void *out)
 	c->wait = true;
 }
 
-#define OFF(m) offsetof(struct chr_conf, m)
+#define LISTEN_AGAIN_NS 1000000000u
+#define OFF(m)		offsetof(struct chr_conf, m)
 static const struct opt unix_opts[] = {
 	{"path", OPT_STR, OFF(path), .arg = "file", .help = "the socket"},
 	{"server", OPT_BOOL, OFF(server), .help = "listen instead of connecting (default off)"},
@@ -112,10 +113,22 @@ static void on_listen(struct loop_fd *w, uint32_t events)
 	struct err e;
 
 	(void)events;
-	if (fd < 0)
-		return;
-	if (adopt(c, fd, &e))
-		log_err(&e);
+	if (fd >= 0) {
+		if (adopt(c, fd, &e))
+			log_err(&e);
+	} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+		/* The client stays in the queue, and the socket readable: not again at once. */
+		loop_mod_fd(c->loop, &c->listen_w, 0);
+		loop_timer_set(c->loop, &c->listen_again, loop_now(c->loop) + LISTEN_AGAIN_NS);
+	}
+}
+
+static void on_listen_again(struct loop_timer *t)
+{
+	struct chardev *c = container_of(t, struct chardev, listen_again);
+
+	if (c->in < 0)
+		loop_mod_fd(c->loop, &c->listen_w, EPOLLIN);
 }
 
 /* Waits for the first client, unless a signal asks vmwire to end. */
@@ -172,6 +185,7 @@ static int open_server(struct chardev *c, int fd, const struct sockaddr_un *sa, 
 		return err_set(e, errno, "%s: cannot listen on %s: %s", c->what, sa->sun_path,
 			       strerror(errno));
 	c->path = strdup(sa->sun_path);
+	c->listen_again.fn = on_listen_again;
 	rc = loop_add_fd(c->loop, &c->listen_w, fd, EPOLLIN, on_listen);
 	if (rc)
 		return err_set(e, -rc, "%s: %s", c->what, strerror(-rc));

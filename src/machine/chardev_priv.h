@@ -31,6 +31,7 @@ struct chardev {
 	struct loop_task again; /* input that epoll cannot watch: regular files, /dev/null */
 	bool polled_in;		/* input comes by `again` */
 	bool reading;		/* EPOLLIN (or `again`) wanted */
+	struct loop_timer listen_again; /* accept() found no descriptor or memory */
 	int listen, wake;
 	char *path; /* of the listening socket, to be removed */
 

@@ -2,7 +2,8 @@
 /*
  * What the guest cannot find by probing: the PCI root with its windows and interrupt routing by
  * the PIIX3's PIRQ registers, the clock, the serial port, soft-off. The addresses are those of
- * pc.h. The power button is fixed hardware; PCI slots need no names.
+ * pc.h. The power button is fixed hardware. PCI slots from 2 on have names, as cards come and go
+ * there.
  */
 DefinitionBlock ("dsdt.aml", "DSDT", 2, "VMWIRE", "VMWIREPC", 1)
 {
@@ -295,6 +296,105 @@ DefinitionBlock ("dsdt.aml", "DSDT", 2, "VMWIRE", "VMWIREPC", 1)
 				CreateDWordField (Arg0, 0x05, WANT)
 				\_SB.PCI0.ISA.PRQD = WANT
 			}
+		}
+	}
+
+	/* Hot-plug: hotplug.c has the ports. */
+	Scope (\_SB.PCI0)
+	{
+		OperationRegion (HPRG, SystemIO, 0xAE00, 0x10)
+		Field (HPRG, DWordAcc, NoLock, WriteAsZeros)
+		{
+			HPUP, 32,
+			HPDN, 32,
+			HPEJ, 32
+		}
+
+		/* So that no card's ports are put there. */
+		Device (HPRS)
+		{
+			Name (_HID, EisaId ("PNP0C02"))
+			Name (_UID, 1)
+			Name (_CRS, ResourceTemplate ()
+			{
+				IO (Decode16, 0xAE00, 0xAE00, 0x01, 0x10)
+			})
+		}
+
+		Device (S02) { Name (_ADR, 0x20000) Name (_SUN, 2) Method (_EJ0, 1) { HPEJ = 1 << 2 } }
+		Device (S03) { Name (_ADR, 0x30000) Name (_SUN, 3) Method (_EJ0, 1) { HPEJ = 1 << 3 } }
+		Device (S04) { Name (_ADR, 0x40000) Name (_SUN, 4) Method (_EJ0, 1) { HPEJ = 1 << 4 } }
+		Device (S05) { Name (_ADR, 0x50000) Name (_SUN, 5) Method (_EJ0, 1) { HPEJ = 1 << 5 } }
+		Device (S06) { Name (_ADR, 0x60000) Name (_SUN, 6) Method (_EJ0, 1) { HPEJ = 1 << 6 } }
+		Device (S07) { Name (_ADR, 0x70000) Name (_SUN, 7) Method (_EJ0, 1) { HPEJ = 1 << 7 } }
+		Device (S08) { Name (_ADR, 0x80000) Name (_SUN, 8) Method (_EJ0, 1) { HPEJ = 1 << 8 } }
+		Device (S09) { Name (_ADR, 0x90000) Name (_SUN, 9) Method (_EJ0, 1) { HPEJ = 1 << 9 } }
+		Device (S0A) { Name (_ADR, 0xA0000) Name (_SUN, 10) Method (_EJ0, 1) { HPEJ = 1 << 10 } }
+		Device (S0B) { Name (_ADR, 0xB0000) Name (_SUN, 11) Method (_EJ0, 1) { HPEJ = 1 << 11 } }
+		Device (S0C) { Name (_ADR, 0xC0000) Name (_SUN, 12) Method (_EJ0, 1) { HPEJ = 1 << 12 } }
+		Device (S0D) { Name (_ADR, 0xD0000) Name (_SUN, 13) Method (_EJ0, 1) { HPEJ = 1 << 13 } }
+		Device (S0E) { Name (_ADR, 0xE0000) Name (_SUN, 14) Method (_EJ0, 1) { HPEJ = 1 << 14 } }
+		Device (S0F) { Name (_ADR, 0xF0000) Name (_SUN, 15) Method (_EJ0, 1) { HPEJ = 1 << 15 } }
+		Device (S10) { Name (_ADR, 0x100000) Name (_SUN, 16) Method (_EJ0, 1) { HPEJ = 1 << 16 } }
+		Device (S11) { Name (_ADR, 0x110000) Name (_SUN, 17) Method (_EJ0, 1) { HPEJ = 1 << 17 } }
+		Device (S12) { Name (_ADR, 0x120000) Name (_SUN, 18) Method (_EJ0, 1) { HPEJ = 1 << 18 } }
+		Device (S13) { Name (_ADR, 0x130000) Name (_SUN, 19) Method (_EJ0, 1) { HPEJ = 1 << 19 } }
+		Device (S14) { Name (_ADR, 0x140000) Name (_SUN, 20) Method (_EJ0, 1) { HPEJ = 1 << 20 } }
+		Device (S15) { Name (_ADR, 0x150000) Name (_SUN, 21) Method (_EJ0, 1) { HPEJ = 1 << 21 } }
+		Device (S16) { Name (_ADR, 0x160000) Name (_SUN, 22) Method (_EJ0, 1) { HPEJ = 1 << 22 } }
+		Device (S17) { Name (_ADR, 0x170000) Name (_SUN, 23) Method (_EJ0, 1) { HPEJ = 1 << 23 } }
+		Device (S18) { Name (_ADR, 0x180000) Name (_SUN, 24) Method (_EJ0, 1) { HPEJ = 1 << 24 } }
+		Device (S19) { Name (_ADR, 0x190000) Name (_SUN, 25) Method (_EJ0, 1) { HPEJ = 1 << 25 } }
+		Device (S1A) { Name (_ADR, 0x1A0000) Name (_SUN, 26) Method (_EJ0, 1) { HPEJ = 1 << 26 } }
+		Device (S1B) { Name (_ADR, 0x1B0000) Name (_SUN, 27) Method (_EJ0, 1) { HPEJ = 1 << 27 } }
+		Device (S1C) { Name (_ADR, 0x1C0000) Name (_SUN, 28) Method (_EJ0, 1) { HPEJ = 1 << 28 } }
+		Device (S1D) { Name (_ADR, 0x1D0000) Name (_SUN, 29) Method (_EJ0, 1) { HPEJ = 1 << 29 } }
+		Device (S1E) { Name (_ADR, 0x1E0000) Name (_SUN, 30) Method (_EJ0, 1) { HPEJ = 1 << 30 } }
+		Device (S1F) { Name (_ADR, 0x1F0000) Name (_SUN, 31) Method (_EJ0, 1) { HPEJ = 1 << 31 } }
+
+		/* Slots (a bit each), notification: 1 is a new card, 3 a request to eject. */
+		Method (HPNT, 2)
+		{
+			If (Arg0 & (1 << 2)) { Notify (S02, Arg1) }
+			If (Arg0 & (1 << 3)) { Notify (S03, Arg1) }
+			If (Arg0 & (1 << 4)) { Notify (S04, Arg1) }
+			If (Arg0 & (1 << 5)) { Notify (S05, Arg1) }
+			If (Arg0 & (1 << 6)) { Notify (S06, Arg1) }
+			If (Arg0 & (1 << 7)) { Notify (S07, Arg1) }
+			If (Arg0 & (1 << 8)) { Notify (S08, Arg1) }
+			If (Arg0 & (1 << 9)) { Notify (S09, Arg1) }
+			If (Arg0 & (1 << 10)) { Notify (S0A, Arg1) }
+			If (Arg0 & (1 << 11)) { Notify (S0B, Arg1) }
+			If (Arg0 & (1 << 12)) { Notify (S0C, Arg1) }
+			If (Arg0 & (1 << 13)) { Notify (S0D, Arg1) }
+			If (Arg0 & (1 << 14)) { Notify (S0E, Arg1) }
+			If (Arg0 & (1 << 15)) { Notify (S0F, Arg1) }
+			If (Arg0 & (1 << 16)) { Notify (S10, Arg1) }
+			If (Arg0 & (1 << 17)) { Notify (S11, Arg1) }
+			If (Arg0 & (1 << 18)) { Notify (S12, Arg1) }
+			If (Arg0 & (1 << 19)) { Notify (S13, Arg1) }
+			If (Arg0 & (1 << 20)) { Notify (S14, Arg1) }
+			If (Arg0 & (1 << 21)) { Notify (S15, Arg1) }
+			If (Arg0 & (1 << 22)) { Notify (S16, Arg1) }
+			If (Arg0 & (1 << 23)) { Notify (S17, Arg1) }
+			If (Arg0 & (1 << 24)) { Notify (S18, Arg1) }
+			If (Arg0 & (1 << 25)) { Notify (S19, Arg1) }
+			If (Arg0 & (1 << 26)) { Notify (S1A, Arg1) }
+			If (Arg0 & (1 << 27)) { Notify (S1B, Arg1) }
+			If (Arg0 & (1 << 28)) { Notify (S1C, Arg1) }
+			If (Arg0 & (1 << 29)) { Notify (S1D, Arg1) }
+			If (Arg0 & (1 << 30)) { Notify (S1E, Arg1) }
+			If (Arg0 & (1 << 31)) { Notify (S1F, Arg1) }
+		}
+	}
+
+	/* The event's status stands until both are read: level. */
+	Scope (\_GPE)
+	{
+		Method (_L01)
+		{
+			\_SB.PCI0.HPNT (\_SB.PCI0.HPUP, 1)
+			\_SB.PCI0.HPNT (\_SB.PCI0.HPDN, 3)
 		}
 	}
 }

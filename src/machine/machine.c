@@ -26,6 +26,7 @@
 #define ASK_POWEROFF 2u
 #define ASK_FAILED   4u
 #define ASK_QUIT     8u
+#define ASK_EJECT    16u /* m->ejected says which */
 
 struct machine {
 	struct machine_conf conf;
@@ -36,6 +37,7 @@ struct machine {
 	struct pci_bus *pci;
 	struct piix3 *piix3;
 	struct pm *pm;
+	struct hotplug *hotplug;
 	struct legacy *legacy;
 	struct rtc *rtc;
 	struct serial *serial;
@@ -43,7 +45,8 @@ struct machine {
 	uint64_t rsdp;
 	bool started, running;
 
-	_Atomic unsigned asked; /* ASK_* */
+	_Atomic unsigned asked;	  /* ASK_* */
+	_Atomic uint32_t ejected; /* slots whose cards wait to be removed */
 	struct loop_fd w;
 	int efd;
 	pthread_mutex_t lock; /* of text */
@@ -69,6 +72,14 @@ static void ask_reset(void *opaque)
 static void ask_poweroff(void *opaque)
 {
 	ask(opaque, ASK_POWEROFF);
+}
+
+static void on_ejected(void *opaque, uint32_t slots)
+{
+	struct machine *m = opaque;
+
+	atomic_fetch_or(&m->ejected, slots);
+	ask(m, ASK_EJECT);
 }
 
 static void accel_event(void *opaque, enum accel_event ev, const char *text)
@@ -110,6 +121,14 @@ static void tell(struct machine *m, enum machine_event ev, const char *text)
 {
 	if (m->conf.event)
 		m->conf.event(m->conf.opaque, ev, text);
+}
+
+/* Cards that the guest has let go of, or was asked to before it ended. */
+static void unplug(struct machine *m, uint32_t slots)
+{
+	slots |= atomic_exchange(&m->ejected, 0);
+	if (slots && m->conf.unplug)
+		m->conf.unplug(m->conf.opaque, slots);
 }
 
 /* --- power-on state ------------------------------------------------------------------------- */
@@ -161,6 +180,7 @@ static void do_reset(struct machine *m)
 		tell(m, MACHINE_RESET, NULL);
 		return;
 	}
+	unplug(m, hotplug_reset(m->hotplug));
 	if (reset_all(m, &e)) {
 		err_prefix(&e, "the machine cannot start again");
 		tell(m, MACHINE_FAILED, e.text);
@@ -184,6 +204,9 @@ static void on_asked(struct loop_fd *w, uint32_t events)
 	if (read(m->efd, &n, sizeof(n)) < 0)
 		return;
 	unsigned what = atomic_exchange(&m->asked, 0);
+
+	if (what & ASK_EJECT)
+		unplug(m, 0);
 
 	if (what & ASK_FAILED) {
 		machine_pause(m);
@@ -227,6 +250,9 @@ static int make_chipset(struct machine *m, struct err *e)
 		return -e->code;
 	m->pm = pm_add(m->pci, control, clock, &m->irqs, &power, e);
 	if (!m->pm)
+		return -e->code;
+	m->hotplug = hotplug_new(m->pci, m->pm, on_ejected, m, e);
+	if (!m->hotplug)
 		return -e->code;
 	m->legacy = legacy_new(&m->bus, clock, &power, e);
 	if (!m->legacy)
@@ -304,6 +330,7 @@ void machine_free(struct machine *m)
 	if (!m)
 		return;
 	machine_pause(m);
+	hotplug_free(m->hotplug);
 	/* While the accelerator is open: devices take back their eventfds. */
 	pci_bus_free(m->pci);
 	legacy_free(m->legacy);
@@ -370,6 +397,21 @@ void machine_reset(struct machine *m)
 void machine_powerdown(struct machine *m)
 {
 	pm_button(m->pm);
+}
+
+void machine_plugged(struct machine *m, const struct pci_dev *d)
+{
+	hotplug_added(m->hotplug, d->devfn >> 3);
+}
+
+void machine_ask_unplug(struct machine *m, const struct pci_dev *d)
+{
+	hotplug_ask(m->hotplug, d->devfn >> 3);
+}
+
+void machine_unplugged(struct machine *m, unsigned slot)
+{
+	hotplug_gone(m->hotplug, slot);
 }
 
 bool machine_running(const struct machine *m)

@@ -39,6 +39,9 @@ struct machine_conf {
 	/* On the control loop, never from inside a vCPU's exit. Resets are done by the machine
 	 * itself; the event tells that one happened. */
 	void (*event)(void *opaque, enum machine_event ev, const char *text);
+	/* On the control loop: the cards in these slots (a bit each) are to be removed, as the
+	 * guest has ejected them, or was asked to and is being reset. */
+	void (*unplug)(void *opaque, uint32_t slots);
 	void *opaque;
 };
 
@@ -55,6 +58,14 @@ void machine_pause(struct machine *m);	   /* monitor: stop */
 void machine_resume(struct machine *m);	   /* monitor: cont */
 void machine_reset(struct machine *m);	   /* monitor: system_reset */
 void machine_powerdown(struct machine *m); /* presses the ACPI power button */
+
+/* PCI hot-plug: tells the guest that d was plugged in; asks it to eject d (unplug() follows when
+ * it has, which may be never). */
+void machine_plugged(struct machine *m, const struct pci_dev *d);
+void machine_ask_unplug(struct machine *m, const struct pci_dev *d);
+/* The slot is empty now: what the guest has not read yet about it is forgotten. */
+void machine_unplugged(struct machine *m, unsigned slot);
+
 bool machine_running(const struct machine *m);
 
 #endif

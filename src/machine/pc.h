@@ -29,7 +29,9 @@ struct chardev;
 #define PC_HIGH_RAM    0x100000000ull
 #define PC_ACPI_TABLES 0xe0000ull /* RSDP first */
 #define PC_ACPI_END    0x100000ull
-#define PC_PM_BASE     0x600 /* PIIX4 power management ports, 64 of them */
+#define PC_PM_BASE     0x600  /* PIIX4 power management ports, 64 of them */
+#define PC_HOTPLUG     0xae00 /* PCI hot-plug ports, as in dsdt.asl */
+#define PC_GPE_HOTPLUG 1      /* general-purpose event: \_GPE._L01 */
 #define PC_IRQ_SERIAL  4
 #define PC_IRQ_RTC     8
 #define PC_IRQ_SCI     9
@@ -113,6 +115,24 @@ struct pm *pm_add(struct pci_bus *p, struct loop *control, const struct clock *c
 /* Maps the registers at base and switches to ACPI mode, as firmware does. */
 void pm_enable(struct pm *pm, uint16_t base);
 void pm_button(struct pm *pm);
+/* General-purpose event n's cause stands (its status cannot be cleared) or is gone (the status
+ * waits to be cleared). Bus lock held or control loop. */
+void pm_gpe(struct pm *pm, unsigned n, bool level);
+
+/*
+ * PCI hot-plug by ACPI. ejected() runs on a vCPU thread under the bus lock: the cards in these
+ * slots (a bit each) are out of the guest's sight and wait to be removed by the control loop.
+ */
+struct hotplug;
+struct hotplug *hotplug_new(struct pci_bus *p, struct pm *pm,
+			    void (*ejected)(void *opaque, uint32_t slots), void *opaque,
+			    struct err *e);
+void hotplug_free(struct hotplug *h);		      /* before the PCI bus; NULL is allowed */
+void hotplug_added(struct hotplug *h, unsigned slot); /* tells the guest of a new card */
+void hotplug_ask(struct hotplug *h, unsigned slot);   /* asks the guest to eject it */
+void hotplug_gone(struct hotplug *h, unsigned slot);  /* the card is away: forgets the slot */
+/* Forgets everything; returns the slots that the guest was asked for and has not ejected. */
+uint32_t hotplug_reset(struct hotplug *h);
 
 /* --- tables and images ---------------------------------------------------------------------- */
 

@@ -51,6 +51,7 @@ struct pm {
 	struct deadline timer;
 	uint64_t looked; /* ticks at the last look */
 	uint16_t sts, en, cnt, gpe_sts, gpe_en;
+	uint16_t gpe_level; /* causes that stand: their status cannot be cleared */
 	uint8_t apm[2];
 };
 
@@ -146,6 +147,7 @@ static void write_byte(struct pm *pm, unsigned off, uint8_t v)
 		break;
 	case GPE0_STS:
 		pm->gpe_sts &= (uint16_t) ~(v << 8 * byte);
+		pm->gpe_sts |= pm->gpe_level;
 		break;
 	case GPE0_EN:
 		pm->gpe_en = merge(pm->gpe_en, byte, v);
@@ -214,7 +216,8 @@ static void pm_reset(struct pci_dev *d)
 {
 	struct pm *pm = container_of(d, struct pm, d);
 
-	pm->sts = pm->en = pm->cnt = pm->gpe_sts = pm->gpe_en = 0;
+	pm->sts = pm->en = pm->cnt = pm->gpe_en = 0;
+	pm->gpe_sts = pm->gpe_level;
 	memset(pm->apm, 0, sizeof(pm->apm));
 	map(pm);
 	pm->looked = ticks(pm);
@@ -284,6 +287,21 @@ void pm_button(struct pm *pm)
 	bus_lock(pm->b);
 	look(pm);
 	pm->sts |= STS_PWRBTN;
+	update(pm);
+	bus_unlock(pm->b);
+}
+
+void pm_gpe(struct pm *pm, unsigned n, bool level)
+{
+	uint16_t bit = (uint16_t)(1u << n);
+
+	bus_lock(pm->b);
+	look(pm);
+	if (level)
+		pm->gpe_level |= bit;
+	else
+		pm->gpe_level &= (uint16_t)~bit;
+	pm->gpe_sts |= pm->gpe_level;
 	update(pm);
 	bus_unlock(pm->b);
 }

@@ -39,7 +39,7 @@ good() {
 	fi
 }
 
-models="virtio-net-pci, virtio, virtio-net, rtl8139"
+models="virtio-net-pci, virtio, virtio-net, rtl8139, e1000, e1000-82540em, e1000-82544gc, e1000-82545em"
 good 'virtio-net-pci .*guest driver virtio_net' -net 'nic,model=?'
 good 'virtio-net-pci ' -net nic,model=help
 good 'virtio-net-pci ' -device help
@@ -75,7 +75,7 @@ bad "-kernel is missing: give a Linux kernel, e.g. -kernel vmlinuz -initrd initr
 not implemented yet)" -m 64
 bad "-qtest foo: unknown kind of socket; allowed: unix:PATH[,server=on|off][,wait=on|off] or fd:N" \
 	-accel qtest -qtest foo -net none
-bad "-net nic: PCI slot 4 for virtio-net-pci is taken by virtio-net-pci; free: 2-3, 5-31" \
+bad "-net nic: PCI slot 4 for virtio-net-pci is taken by virtio-net-pci virtio-net-pci.0; free: 2-3, 5-31" \
 	-accel qtest -qtest unix:"$tmp/q",server=on,wait=off \
 	-net nic,model=virtio,addr=4 -net nic,model=virtio,addr=4
 is "a refused start leaves no socket behind" "$(ls "$tmp" | grep -v err)" ""

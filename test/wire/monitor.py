@@ -6,6 +6,7 @@
 import os
 import pty
 import re
+import resource
 import select
 import signal
 import socket
@@ -145,6 +146,31 @@ def a_guest():
     check("q ends with 0", status == 0, status)
 
 
+def out_of_descriptors():
+    """A client that comes when there is no descriptor for it waits, and costs nothing."""
+    vm = Vm("-machine", "none", "-net", "user")
+    while not os.path.exists(vm.path):
+        time.sleep(0.02)
+    time.sleep(0.2)
+    used = len(os.listdir("/proc/%d/fd" % vm.p.pid))
+    soft, hard = resource.prlimit(vm.p.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(vm.p.pid, resource.RLIMIT_NOFILE, (used, hard))
+    vm.s = socket.socket(socket.AF_UNIX)
+    vm.s.connect(vm.path)
+
+    def busy():
+        return int(Path("/proc/%d/schedstat" % vm.p.pid).read_text().split()[0]) / 1e6
+
+    before = busy()
+    time.sleep(0.5)
+    check("no descriptor for a client: at most 50 ms of processor in 500", busy() - before < 50, busy() - before)
+    resource.prlimit(vm.p.pid, resource.RLIMIT_NOFILE, (soft, hard))
+    vm.s.settimeout(10)
+    check("it is served when there is one", vm.read().endswith(PROMPT.decode()))
+    vm.s.sendall(b"quit\n")
+    check("and vmwire ends well", vm.end()[0] == 0)
+
+
 def default_network():
     macs = []
     for name in ["one", "one", "two"]:
@@ -281,7 +307,7 @@ def on_a_terminal():
         os.close(master)
 
 
-for test in [networks_only, a_guest, default_network, direct, on_stdio, ended_while_waiting, closed_stdio,
+for test in [networks_only, a_guest, out_of_descriptors, default_network, direct, on_stdio, ended_while_waiting, closed_stdio,
              on_a_terminal]:
     try:
         test()

@@ -25,6 +25,9 @@ struct net_backend {
 	int (*open)(const void *opts, const char *id, struct net_port **port, struct err *e);
 	/* [ctl] Details for the monitor (`info usernet`); loops are parked. May be NULL. */
 	void (*details)(const struct net_port *p, const struct text_out *out);
+	/* [ctl] Adds a forward from the host, "tcp|udp:[hostaddr]:hostport-[guestaddr]:guestport",
+	 * or removes one, named by what stands before the dash; loops are parked. May be NULL. */
+	int (*hostfwd)(struct net_port *p, bool add, const char *rule, struct err *e);
 };
 
 /* NULL-terminated. */

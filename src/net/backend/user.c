@@ -333,6 +333,13 @@ static void user_details(const struct net_port *p, const struct text_out *out)
 	show_counters(st, out);
 }
 
+static int user_hostfwd(struct net_port *p, bool add, const char *rule, struct err *e)
+{
+	struct stack *st = container_of(p, struct stack, port);
+
+	return add ? fwd_add(st, rule, e) : fwd_remove(st, rule, e);
+}
+
 extern const struct net_backend net_backend_user;
 const struct net_backend net_backend_user = {
 	.name = "user",
@@ -340,4 +347,5 @@ const struct net_backend net_backend_user = {
 	.opts = &user_table,
 	.open = user_open,
 	.details = user_details,
+	.hostfwd = user_hostfwd,
 };

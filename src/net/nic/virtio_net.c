@@ -266,6 +266,15 @@ static void vnet_detach(struct net_port *p)
 	atomic_store(&n->peer_offloads, NET_CAP_OFFLOADS);
 }
 
+/* The guest is elsewhere now: it shall tell its neighbours (5.1.6.5.4). */
+static void vnet_announce(struct net_port *p)
+{
+	struct vnet *n = vnet_of_port(p);
+
+	if (n->running && virtio_has(&n->v, VIRTIO_NET_F_GUEST_ANNOUNCE))
+		set_status(n, VIRTIO_NET_S_ANNOUNCE, 0);
+}
+
 static int vnet_attach(struct net_port *p, struct err *e)
 {
 	struct vnet *n = vnet_of_port(p);
@@ -288,12 +297,10 @@ static int vnet_attach(struct net_port *p, struct err *e)
 		net_caps_changed(p);
 	for (unsigned i = 0; i < VNET_PAIRS; i++)
 		n->tx[i].stalled = n->rx[i].stalled = false;
-	/* Frames that wait in the rings get going; and the guest is elsewhere now, so it shall
-	 * tell its neighbours (5.1.6.5.4). */
+	/* Frames that wait in the rings get going. */
 	for (unsigned i = 0; i < n->v.conf.nqueues; i++)
 		virtio_pci_kick(&n->v, i);
-	if (n->running && virtio_has(&n->v, VIRTIO_NET_F_GUEST_ANNOUNCE))
-		set_status(n, VIRTIO_NET_S_ANNOUNCE, 0);
+	vnet_announce(p);
 	return 0;
 }
 
@@ -334,6 +341,7 @@ static const struct net_port_ops vnet_port_ops = {
 	.detach = vnet_detach,
 	.peer_caps_changed = vnet_peer_caps_changed,
 	.link = vnet_link,
+	.announce = vnet_announce,
 	.info = vnet_info,
 	.destroy = vnet_port_destroy,
 };

@@ -386,6 +386,11 @@ unsigned hub_id(const struct hub *h)
 	return h->id;
 }
 
+struct loop *hub_loop(const struct hub *h)
+{
+	return h->loop;
+}
+
 struct net_port *hub_end(struct hub *h, const char *name, struct err *e)
 {
 	char made[32];
@@ -414,15 +419,16 @@ struct net_port *hub_end(struct hub *h, const char *name, struct err *e)
 
 int hub_plug(struct hub *h, struct net_port *p, const char *name, struct err *e)
 {
-	struct net_port *end = hub_end(h, name, e);
+	struct net_port *end;
+	unsigned mask = net_park(&h->loop, 1); /* others are on it already */
 	int rc;
 
-	if (!end)
-		return -e->code;
+	end = hub_end(h, name, e);
 	/* The member first: when the end counts, the member may be told of new caps. */
-	rc = net_join(p, end, &h->loop, 1, e);
-	if (rc)
+	rc = end ? net_join(p, end, &h->loop, 1, e) : -e->code;
+	if (end && rc)
 		hub_destroy(end);
+	net_unpark(&h->loop, 1, mask);
 	return rc;
 }
 

@@ -16,6 +16,7 @@ struct hub;
 struct hub *hub_new(unsigned id, struct loop *loop, struct err *e);
 void hub_free(struct hub *h); /* [ctl] members are unjoined and their hub ends destroyed */
 unsigned hub_id(const struct hub *h);
+struct loop *hub_loop(const struct hub *h);
 
 /* [ctl] A new hub end, to be joined to p at once: joins p to the hub. name NULL: made up. */
 int hub_plug(struct hub *h, struct net_port *p, const char *name, struct err *e);

@@ -172,6 +172,14 @@ void net_unjoin(struct net_port *a);
  */
 int net_replug(struct net_port *nic, struct net_port *with, struct net_port **old, struct err *e);
 
+/*
+ * [ctl] As net_replug(), but on loops of its own choice, for a card that goes to a hub or comes
+ * from one (a hub's members live on the hub's loop). Detaches before it attaches; when that fails,
+ * the old wire is made again. A frame that had gone out in part goes out again whole.
+ */
+int net_rejoin(struct net_port *nic, struct net_port *with, struct loop *const *loop,
+	       unsigned nloops, struct net_port **old, struct err *e);
+
 /* [q] Sends frames to the peer: statistics, link state, software offload live here. Returns how
  * many were taken (a prefix); then the caller keeps the rest and waits for ops->resume. With no
  * peer, or link down, frames are taken and counted as drops. Thread: p->loop[q]. */

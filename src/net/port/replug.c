@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/util.h"
 #include "net/port/internal.h"
 
@@ -111,5 +112,48 @@ int net_replug(struct net_port *nic, struct net_port *with, struct net_port **ol
 		}
 	}
 	net_unpark(nic->loop, nic->nqueues, mask);
+	return rc;
+}
+
+/* As it was before; a backend that cannot come back leaves both ends without a wire. */
+static void undo(struct net_port *nic, struct net_port *was, struct loop *const *loop, unsigned n)
+{
+	struct err e;
+
+	if (was && net_join(nic, was, loop, n, &e))
+		log_err(&e);
+}
+
+int net_rejoin(struct net_port *nic, struct net_port *with, struct loop *const *loop,
+	       unsigned nloops, struct net_port **old, struct err *e)
+{
+	struct loop *was_on[NET_QUEUES];
+	struct net_port *was = nic->peer;
+	unsigned was_n = nic->nqueues, mask_old, mask_new;
+	bool was_up = net_link_is_up(nic), up;
+	int rc;
+
+	assert(nic != with);
+	*old = NULL;
+	if (with->peer)
+		return err_set(e, EBUSY, "%s is joined to %s already", with->name,
+			       with->peer->name);
+	memcpy(was_on, nic->loop, sizeof(was_on));
+	mask_old = net_park(was_on, was_n);
+	mask_new = net_park(loop, nloops);
+	net_unjoin(nic);
+	rc = net_join(nic, with, loop, nloops, e);
+	if (rc) {
+		undo(nic, was, was_on, was_n);
+	} else {
+		*old = was;
+		up = net_link_is_up(nic);
+		if (was_up != up && nic->ops->link)
+			nic->ops->link(nic, up);
+		if (nic->ops->announce)
+			nic->ops->announce(nic);
+	}
+	net_unpark(loop, nloops, mask_new);
+	net_unpark(was_on, was_n, mask_old);
 	return rc;
 }

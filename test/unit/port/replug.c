@@ -413,6 +413,78 @@ static void a_card_without_a_wire(void **state)
 	assert_int_equal(net_replug(&fresh.port, &s->a.port, &old, &e), -ENOTCONN);
 }
 
+/* --- to other loops ------------------------------------------------------------------------- */
+
+static void to_another_loop(void **state)
+{
+	struct still *s = *state;
+	struct loop *other = loop_new("other", NULL, NULL);
+	struct net_port *old;
+	struct err e = {0};
+	struct batch t;
+
+	assert_non_null(other);
+	assert_int_equal(loop_start(other, &e), 0);
+	s->b.port.link_up = false;
+	assert_int_equal(net_rejoin(&s->nic.port, &s->b.port, &other, 1, &old, &e), 0);
+	assert_ptr_equal(old, &s->a.port);
+	assert_null(old->peer);
+	assert_ptr_equal(s->nic.port.loop[0], other);
+	assert_ptr_equal(s->b.port.loop[0], other);
+	assert_int_equal(s->a.attached, 0);
+	assert_int_equal(s->b.attached, 1);
+	assert_int_equal(s->nic.attached, 1);
+	assert_int_equal(s->nic.link_told, 1);
+	assert_int_equal(s->nic.announced, 1);
+	assert_false(loop_is_here(other)); /* it runs again */
+	assert_int_equal(net_rejoin(&s->nic.port, &s->a.port, &s->loop, 1, &old, &e), 0);
+	assert_ptr_equal(old, &s->b.port);
+	assert_int_equal(s->nic.link_told, 2);
+	batch_fill(&t, 3, 0);
+	assert_int_equal(net_push(&s->nic.port, 0, t.f, 3), 3);
+	assert_int_equal(s->a.n, 3);
+	loop_stop(other);
+	loop_join(other);
+	loop_free(other);
+}
+
+static void failure_makes_the_old_wire_again(void **state)
+{
+	struct still *s = *state;
+	struct loop *other = loop_new("other", NULL, NULL);
+	struct net_port *old;
+	struct err e = {0};
+
+	assert_non_null(other);
+	s->b.fail_attach = true;
+	assert_int_equal(net_rejoin(&s->nic.port, &s->b.port, &other, 1, &old, &e), -EIO);
+	assert_null(old);
+	assert_null(s->b.port.peer);
+	assert_ptr_equal(s->nic.port.peer, &s->a.port);
+	assert_ptr_equal(s->nic.port.loop[0], s->loop);
+	assert_int_equal(s->a.attached, 1);
+	assert_int_equal(s->nic.attached, 1);
+	assert_int_equal(s->nic.announced, 0);
+	assert_int_equal(net_rejoin(&s->b.port, &s->a.port, &other, 1, &old, &e), -EBUSY);
+	assert_string_equal(e.text, "a is joined to nic already");
+	loop_free(other);
+}
+
+static void a_card_that_never_had_a_wire(void **state)
+{
+	struct still *s = *state;
+	struct net_port *old;
+	struct err e = {0};
+	struct mock fresh;
+
+	mock_init(&fresh, "fresh", 0);
+	assert_int_equal(net_rejoin(&fresh.port, &s->b.port, &s->loop, 1, &old, &e), 0);
+	assert_null(old);
+	assert_int_equal(fresh.attached, 1);
+	net_unjoin(&fresh.port);
+	mock_clear(&fresh);
+}
+
 int main(void)
 {
 #define R(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -425,6 +497,9 @@ int main(void)
 		S(failure_leaves_the_old_wire),
 		S(too_few_queues),
 		S(a_card_without_a_wire),
+		S(to_another_loop),
+		S(failure_makes_the_old_wire_again),
+		S(a_card_that_never_had_a_wire),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
