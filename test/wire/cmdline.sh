@@ -39,7 +39,7 @@ good() {
 	fi
 }
 
-models="virtio-net-pci, virtio, virtio-net, rtl8139"
+models="virtio-net-pci, virtio, virtio-net, rtl8139, e1000, e1000-82540em, e1000-82544gc, e1000-82545em"
 good 'virtio-net-pci .*guest driver virtio_net' -net 'nic,model=?'
 good 'virtio-net-pci ' -net nic,model=help
 good 'virtio-net-pci ' -device help

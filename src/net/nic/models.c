@@ -8,8 +8,8 @@
 #include "net/nic/nic_opts.h"
 
 static const struct nic_model *const models[] = {
-	&virtio_net_model,    &e1000_model,   &e1000_82544gc_model,
-	&e1000_82545em_model, &rtl8139_model, NULL,
+	&virtio_net_model,    &rtl8139_model,	    &e1000_model,
+	&e1000_82544gc_model, &e1000_82545em_model, NULL,
 };
 
 const struct nic_model *const *nic_models(void)

@@ -6,8 +6,8 @@
 #include "net/nic/nic.h"
 
 extern const struct nic_model virtio_net_model;
-extern const struct nic_model e1000_model, e1000_82544gc_model, e1000_82545em_model;
 extern const struct nic_model rtl8139_model;
+extern const struct nic_model e1000_model, e1000_82544gc_model, e1000_82545em_model;
 
 /* Fills in: no MAC, first free slot, the model's own number of vectors. */
 void nic_conf_defaults(struct nic_conf *c);

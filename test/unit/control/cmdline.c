@@ -63,8 +63,8 @@ static void expect_error(const char *message, const char *const *v)
 #define BAD(message, ...) expect_error(message, (const char *const[]){__VA_ARGS__, NULL})
 
 #define MODELS                                                                                     \
-	"virtio-net-pci, virtio, virtio-net, e1000, e1000-82540em, e1000-82544gc, "                \
-	"e1000-82545em, rtl8139"
+	"virtio-net-pci, virtio, virtio-net, rtl8139, e1000, e1000-82540em, e1000-82544gc, "       \
+	"e1000-82545em"
 
 /* N1 to N7: each of these exits with one line that names option, value and what is allowed. */
 static void net_nic_errors(void **state)
@@ -318,11 +318,10 @@ static void machine_options(void **state)
 	done(&r);
 }
 
-/* D2: which card, by the program's name; e1000 as soon as there is one. */
+/* D2: which card, by the program's name. */
 static void default_card(void **state)
 {
 	char *was = program_invocation_short_name, qemu[] = "qemu-system-x86_64";
-	const char *other = nic_model_find("e1000") ? "e1000" : "rtl8139";
 	struct run r;
 
 	(void)state;
@@ -332,7 +331,7 @@ static void default_card(void **state)
 	program_invocation_short_name = qemu;
 	PARSE(&r, "-kernel", "k", "-net", "nic");
 	program_invocation_short_name = was;
-	assert_string_equal(r.c.net[0].model->name, other);
+	assert_string_equal(r.c.net[0].model->name, "e1000");
 	done(&r);
 }
 
