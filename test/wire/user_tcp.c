@@ -400,7 +400,7 @@ static void same_as(struct world *w, unsigned fds, long rss, const char *what)
 		usleep(50000);
 	ok(w, stack_fds(w) <= fds, "%s: no descriptor left behind (%u before, %u after)", what, fds,
 	   stack_fds(w));
-	ok(w, stack_rss(w) - rss < 512, "%s: no memory left behind (%ld KiB before, %ld after)",
+	ok(w, stack_rss(w) - rss < 128, "%s: no memory left behind (%ld KiB before, %ld after)",
 	   what, rss, stack_rss(w));
 }
 
@@ -408,12 +408,17 @@ static void one_after_another(struct world *w, const char *addr, uint16_t port, 
 			      const char *what)
 {
 	unsigned good = 0, fds = stack_fds(w);
-	long rss = stack_rss(w);
+	long rss = 0;
 	double t0 = now();
 
 	for (unsigned i = 0; i < n; i++) {
 		int fd = dial(addr, port, 'C', 0);
 		char c[2];
+
+		/* The flow table's pages are touched as it first fills: what leaks goes on growing.
+		 */
+		if (i == n / 2)
+			rss = stack_rss(w);
 
 		good += fd >= 0 && recv(fd, c, 2, MSG_WAITALL) == 1 && c[0] == 'c';
 		close(fd);
@@ -452,7 +457,7 @@ static void many_at_once(struct world *w, unsigned n)
 	ok(w, good == 2 * n && peak >= n, "%u connections at once echo (%u descriptors then)", n,
 	   peak);
 	ok(w, top - rss < (long)n, "under 1 KiB of memory for each (%ld -> %ld KiB)", rss, top);
-	same_as(w, fds, rss + (long)n / 2, "many at once");
+	same_as(w, fds, rss + (long)n / 2 + 384, "many at once");
 }
 
 static void guest_stops_reading(struct world *w)
@@ -468,7 +473,7 @@ static void guest_stops_reading(struct world *w)
 	b = atomic_load(&w->sent) - before;
 	ok(w, a == b && b < len / 4, "guest stops reading: the sender stands still after %u KiB",
 	   (unsigned)(b >> 10));
-	ok(w, stack_rss(w) - rss < 512, "guest stops reading: memory stays (%ld -> %ld KiB)", rss,
+	ok(w, stack_rss(w) - rss < 128, "guest stops reading: memory stays (%ld -> %ld KiB)", rss,
 	   stack_rss(w));
 	ok(w, check_pattern(fd, 0, len, true), "guest reads again: all %u MB arrive",
 	   (unsigned)(len / MB));
@@ -500,7 +505,7 @@ static void host_stops_reading(struct world *w)
 	}
 	ok(w, done < len, "host stops reading: the guest stands still after %u KiB",
 	   (unsigned)(done >> 10));
-	ok(w, stack_rss(w) - rss < 512, "host stops reading: memory stays (%ld -> %ld KiB)", rss,
+	ok(w, stack_rss(w) - rss < 128, "host stops reading: memory stays (%ld -> %ld KiB)", rss,
 	   stack_rss(w));
 	while (done < len) {
 		uint8_t buf[4096];

@@ -8,7 +8,7 @@
 
 [ ! -x "$VMWIRE_TOP/build/asan/vmwire" ] || vmwire=$VMWIRE_TOP/build/asan/vmwire
 export ASAN_OPTIONS=abort_on_error=1:detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
-seconds=${SCRAMBLE:-10} seed=${SEED:-$(date +%s)}
+seconds=${SCRAMBLE:-5} seed=${SEED:-$(date +%s)}
 echo "# $vmwire, $seconds s each, SEED=$seed"
 
 initrd mad tools <<END
