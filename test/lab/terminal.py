@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import signal
 import sys
 import time
 from pathlib import Path
@@ -21,6 +22,7 @@ class Terminal:
         if self.pid == 0:
             os.chdir(TOP)
             os.environ["TERM"] = "vt100"
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup's children have it ignored
             os.execvp(command[0], command)
 
     def await_text(self, pattern, seconds):

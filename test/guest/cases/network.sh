@@ -24,7 +24,7 @@ say refused "$(nc -w 5 10.0.2.2 9 </dev/null 2>&1 | sed 's/.*: //')"
 conns serve 10.0.2.15 7000 &
 conns udp-serve 10.0.2.15 7001 &
 nc -l -p 7002 >/tmp/in </dev/ttyS0 &	# an end of its own input would end the peer
-nap 0.3
+sleep 0.3
 say serving
 wait $!
 sha256sum </tmp/in | sed 's/^\([^ ]*\).*/vw: fwd-sum \1/'
