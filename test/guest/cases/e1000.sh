@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# limit: 300
+# limit: 600
 #
 # The e1000 card with Linux' own driver (N4, H6): address, offloads, transfers both ways with the offloads of the card
 # and without, large frames, link down and up, the driver unloaded and loaded under traffic; and the card's relatives.
@@ -71,11 +71,11 @@ host http busybox httpd -f -p 127.0.0.1:9003 -h "$tmp"
 start card -m 256 -net nic,model=e1000,name=card -net user,mtu=9000 -monitor "unix:$tmp/monitor,server=on,wait=off"
 order() { { printf '%s\n' "$1"; nap 2; } | socat -t 2 - "UNIX-CONNECT:$tmp/monitor" >/dev/null; }
 
-check "the guest has done its transfers" await card "vw: ready" 120
+check "the guest has done its transfers" await card "vw: ready" 300
 order "set_link card off"
-await card "vw: link 0" 20
+await card "vw: link 0" 60
 order "set_link card on"
-check "the guest comes to its end" await card "vw: status 0" 90
+check "the guest comes to its end" await card "vw: status 0" 240
 is "ethtool -i eth0 says e1000" "$(said card driver)" e1000
 is "address by DHCP" "$(said card address)" 10.0.2.15
 is "the link's speed" "$(said card speed | tr -s ' ')" "1000Mb/s Full "

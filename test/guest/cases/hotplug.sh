@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# limit: 240
+# limit: 480
 #
 # Cards that come and go while another one carries traffic: device_add and device_del, ten times, and the guest sees
 # each; then a card that pings is moved from the user-mode network to a hub, to a TAP and back. Another guest is asked
@@ -87,16 +87,16 @@ start plug -m 256 -netdev user,id=u0 -device virtio-net-pci,netdev=u0,id=fast -n
 	-monitor "unix:$tmp/plug.mon,server=on,wait=off"
 connect plug
 
-check "the guest is up" await plug "vw: ready" 60
+check "the guest is up" await plug "vw: ready" 150
 complaints=
 for i in 1 2 3 4 5 6 7 8 9 10; do
 	complaints+=$(asked "device_add virtio-net-pci,netdev=u1,id=nic1,mac=52:54:00:00:01:$((i + 10))")
-	await plug "vw: seen $i " 20 || break
-	[ $i != 3 ] || await plug "vw: address" 20
+	await plug "vw: seen $i " 60 || break
+	[ $i != 3 ] || await plug "vw: address" 60
 	complaints+=$(asked device_del nic1)
-	await plug "vw: gone $i" 20 && left nic1 || break
+	await plug "vw: gone $i" 60 && left nic1 || break
 done
-check "the guest gets through all of them" await plug "vw: cycles-done" 30
+check "the guest gets through all of them" await plug "vw: cycles-done" 90
 is "ten cards are seen, with their driver" "$(said plug seen | grep -c virtio_net)" 10
 is "each is the one that was plugged in" "$(said plug seen | sed 's/.*://' | tr '\n' ' ')" \
 	"11 12 13 14 15 16 17 18 19 20 "
@@ -107,11 +107,11 @@ is "all arrive whole" "$(said plug sum | sort -u)" "$sum"
 
 at=0
 for to in h2 t0 u0; do
-	await plug "vw: pings $((at += 50))," 20
+	await plug "vw: pings $((at += 50))," 60
 	complaints+=$(asked "netdev_replug fast $to")
 done
-check "the guest ends well" await plug "vw: status 0" 20
-at_least "a card moves to a hub, to a TAP and back while it pings: replies to 240 requests" "$(said plug pongs)" 237
+check "the guest ends well" await plug "vw: status 0" 60
+at_least "a card moves to a hub, to a TAP and back while it pings: replies to 240 requests" "$(said plug pongs)" 234
 at_least "some of them by the TAP" "$(cat /sys/class/net/vwtap/statistics/rx_packets)" 30
 
 start early -m 256 -netdev user,id=u0 -device virtio-net-pci,netdev=u0,id=old,mac=52:54:00:00:02:01 \
@@ -120,11 +120,11 @@ connect early
 complaints+=$(asked device_del old)
 like "a removal is pending before the guest has an operating system" "$(asked device_del old)" "pending: the guest was asked"
 complaints+=$(asked "device_add virtio-net-pci,netdev=u1,id=new,mac=52:54:00:00:02:02")
-check "the guest starts" await early "vw: up" 30
+check "the guest starts" await early "vw: up" 90
 # Linux looks at events before it knows its slots: it may have missed that one.
 end=$((SECONDS + 20))
 until [ -z "$(asked device_del old | grep pending)" ] || [ $SECONDS -ge $end ]; do nap 0.5; done
-check "a guest that was asked again gives the card up" await early "vw: status 0" 30
+check "a guest that was asked again gives the card up" await early "vw: status 0" 90
 is "and has found the one that came" "$(said early cards)" "52:54:00:00:02:02 "
 is "the monitor has nothing to complain of" "$complaints" ""
 finish

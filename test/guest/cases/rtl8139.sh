@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# limit: 240
+# limit: 600
 #
 # rtl8139 with both of Linux' drivers: 8139cp for the RTL8139C+ (revision 0x20), 8139too, which leaves that chip to
 # the other, for the RTL8139C (cplus=off). Address by DHCP, transfers both ways, offloads on and off, link (N4, H6).
@@ -50,7 +50,7 @@ card() {
 	start "$name" -m 256 -netdev user,id=u -device "rtl8139,id=card,netdev=u,mac=52:54:00:aa:bb:cc${5:+,$5}" \
 		-monitor "unix:$monitor,server=on,wait=off"
 	append=$all
-	check "$name: the guest gets through its transfers" await "$name" "vw: ready" 200
+	check "$name: the guest gets through its transfers" await "$name" "vw: ready" 300
 	is "$name: ethtool -i eth0" "$(said "$name" driver)" "$2"
 	is "$name: revision" "$(said "$name" revision)" "$3"
 	is "$name: address by DHCP" "$(said "$name" address)" 10.0.2.15
@@ -66,9 +66,9 @@ card() {
 	is "$name: the driver counts no errors" "$(said "$name" errors)" 0
 	is "$name: the link is up" "$(said "$name" carrier)" 1
 	echo "set_link card off" | socat - "UNIX-CONNECT:$monitor" >/dev/null
-	check "$name: the guest sees the link go" await "$name" "vw: carrier-0 0" 30
+	check "$name: the guest sees the link go" await "$name" "vw: carrier-0 0" 60
 	echo "set_link card on" | socat - "UNIX-CONNECT:$monitor" >/dev/null
-	check "$name: the guest sees it come" await "$name" "vw: carrier-1 1" 30
+	check "$name: the guest sees it come" await "$name" "vw: carrier-1 1" 60
 	stop "$name"
 }
 
