@@ -125,16 +125,30 @@ static void *gather_main(void *arg)
 	struct gather *g = arg;
 	uint64_t wait = FIRST_WAIT;
 	unsigned quiet = 0;
+	bool sleep = false;
 
 	prctl(PR_SET_NAME, "gather");
-	while (rest(g, wait > LAST_WAIT ? 0 : wait)) {
+	while (rest(g, sleep ? 0 : wait)) {
 		uint64_t begin = clock_now(NULL);
 		int made = gather_pass(g->mem, g->state);
+
+		atomic_fetch_add_explicit(&g->looks, 1, memory_order_relaxed);
 
 		if (made < 0)
 			break;
 		quiet = made ? 0 : quiet + 1;
-		wait = quiet <= PATIENCE ? FIRST_WAIT : wait * 2;
+		if (quiet <= PATIENCE) {
+			wait = FIRST_WAIT;
+			sleep = false;
+		} else if (sleep) {
+			/* A busy guest pokes at each exit: once is enough for now. */
+			wait = LAST_WAIT;
+			sleep = false;
+		} else if (wait >= LAST_WAIT) {
+			sleep = true;
+		} else {
+			wait *= 2;
+		}
 		wait = MAX(wait, 16 * (clock_now(NULL) - begin));
 	}
 	return NULL;

@@ -19,8 +19,9 @@ struct gather {
 	pthread_t thread;
 	bool threaded;	/* thread is valid, or was before it ended by itself */
 	uint8_t *state; /* the thread's: for each block of the memfd, tries left; 0: done with */
-	_Atomic bool asleep;  /* the guest's memory stood still: waits for gather_poke() */
-	pthread_mutex_t lock; /* the following */
+	_Atomic unsigned looks; /* passes made */
+	_Atomic bool asleep;	/* the guest's memory stood still: waits for gather_poke() */
+	pthread_mutex_t lock;	/* the following */
 	pthread_cond_t cond;
 	bool quit, poked;
 };

@@ -144,6 +144,16 @@ static void test_thread(void **state)
 	for (int i = 0; f->able && i < 1000 && !atomic_load(&g.asleep); i++)
 		nap_ms(10);
 	assert_int_equal(atomic_load(&g.asleep), f->able);
+	/* A guest that leaves all the time is not looked at all the time. */
+	unsigned looks = atomic_load(&g.looks);
+
+	for (int i = 0; i < 300; i++) {
+		gather_poke(&g);
+		nap_ms(1);
+	}
+	assert_in_range(atomic_load(&g.looks) - looks, f->able, 2);
+	for (int i = 0; f->able && i < 500 && !atomic_load(&g.asleep); i++)
+		nap_ms(10);
 	use(f, 4, ENOUGH);
 	nap_ms(50);
 	assert_int_equal(resident(f, 4), ENOUGH);
