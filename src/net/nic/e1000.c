@@ -5,9 +5,7 @@
  *
  * Register handlers run on vCPU threads, rings on the port's loop. A doorbell is a store and, by
  * an eventfd, a wake-up of the loop; a register that changes a ring is carried out by
- * e1000_call(). The loop may change meanwhile (the wire is put elsewhere while its loops are
- * parked): the callee then finds that the card lives elsewhere, does nothing, and the caller
- * tries again. Without a loop (no backend) the work is done in place, under `home`.
+ * e1000_call() where the card's seat is (base/seat.h).
  *
  * The card takes frames without offloads only, as the real one does from its wire: net_push()
  * on the peer's side cuts them. What it sends may carry all of them.
@@ -18,9 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "base/util.h"
 #include "net/nic/nic_opts.h"
@@ -30,65 +25,30 @@
 struct call {
 	struct e1000 *n;
 	void (*fn)(struct e1000 *n);
-	struct loop *loop;
-	bool done;
 };
 
 static void call_here(void *arg)
 {
-	struct call *c = arg;
+	const struct call *c = arg;
 
-	if (e1000_loop(c->n) != c->loop)
-		return;
 	c->fn(c->n);
-	c->done = true;
 }
 
 void e1000_call(struct e1000 *n, void (*fn)(struct e1000 *n))
 {
-	struct call c = {.n = n, .fn = fn};
+	struct call c = {n, fn};
 
-	while (!c.done) {
-		pthread_mutex_lock(&n->home);
-		c.loop = e1000_loop(n);
-		if (!c.loop) {
-			fn(n);
-			c.done = true;
-		}
-		pthread_mutex_unlock(&n->home);
-		if (c.loop)
-			loop_call(c.loop, call_here, &c);
-	}
+	seat_call(&n->seat, call_here, &c);
 }
 
-void e1000_kick(struct e1000 *n)
+static void kicked(struct seat *s)
 {
-	uint64_t one = 1;
+	struct e1000 *n = container_of(s, struct e1000, seat);
 
-	/* The counter is never read: it cannot overflow in any lifetime, and each write is an
-	 * edge. */
-	if (!atomic_exchange(&n->kicked, true) && write(n->kick, &one, sizeof(one)) < 0)
-		atomic_store(&n->kicked, false);
-}
-
-static void kick_event(struct loop_fd *w, uint32_t events)
-{
-	struct e1000 *n = container_of(w, struct e1000, watch);
-
-	(void)events;
-	/* What is written from here on wakes us again. */
-	atomic_store(&n->kicked, false);
 	if (atomic_exchange(&n->look_irq, false))
 		e1000_irq(n, true);
 	e1000_tx_run(&n->tx);
 	e1000_rx_kicked(&n->rx);
-}
-
-static void set_loop(struct e1000 *n, struct loop *l)
-{
-	pthread_mutex_lock(&n->home);
-	atomic_store(&n->loop, l);
-	pthread_mutex_unlock(&n->home);
 }
 
 /* --- the port ------------------------------------------------------------------------------- */
@@ -112,11 +72,10 @@ static void e1000_detach(struct net_port *p)
 
 	if (!l)
 		return;
-	loop_del_fd(l, &n->watch);
 	e1000_irq_flush(n);
 	e1000_tx_forget(&n->tx, l);
 	e1000_irq_forget(n);
-	set_loop(n, NULL);
+	seat_move(&n->seat, NULL, p->name, NULL);
 	/* What the throttle held back; nobody else would look. */
 	e1000_irq(n, false);
 }
@@ -124,15 +83,13 @@ static void e1000_detach(struct net_port *p)
 static int e1000_attach(struct net_port *p, struct err *e)
 {
 	struct e1000 *n = e1000_of_port(p);
-	int rc = loop_add_fd(p->loop[0], &n->watch, n->kick, EPOLLIN | EPOLLET, kick_event);
+	int rc = seat_move(&n->seat, p->loop[0], p->name, e);
 
 	if (rc < 0)
-		return err_set(e, -rc, "%s: cannot watch a doorbell: %s", p->name, strerror(-rc));
-	set_loop(n, p->loop[0]);
+		return rc;
 	n->tx.stalled = false;
 	/* Whoever was turned away is on another wire now; frames that wait get going. */
 	atomic_store(&n->rx.stalled, false);
-	atomic_store(&n->kicked, false);
 	e1000_kick(n);
 	return 0;
 }
@@ -145,10 +102,8 @@ static void e1000_link(struct net_port *p, bool up)
 static void e1000_info(const struct net_port *p, char *buf, size_t len)
 {
 	const struct e1000 *n = e1000_of_port((struct net_port *)(uintptr_t)p);
-	uint32_t lo = e1000_get(n, R_RAL), hi = e1000_get(n, R_RAH);
 
-	snprintf(buf, len, "macaddr=%02x:%02x:%02x:%02x:%02x:%02x", lo & 0xff, lo >> 8 & 0xff,
-		 lo >> 16 & 0xff, lo >> 24, hi & 0xff, hi >> 8 & 0xff);
+	nic_info(buf, len, e1000_get(n, R_RAL) | (uint64_t)e1000_get(n, R_RAH) << 32);
 }
 
 static void e1000_port_destroy(struct net_port *p)
@@ -177,9 +132,7 @@ static void reset(struct pci_dev *d)
 static void free_card(struct e1000 *n)
 {
 	e1000_tx_exit(&n->tx);
-	if (n->kick >= 0)
-		close(n->kick);
-	pthread_mutex_destroy(&n->home);
+	seat_exit(&n->seat);
 	free(n);
 }
 
@@ -192,23 +145,20 @@ static const struct pci_ops pci_ops = {.reset = reset, .destroy = destroy};
 
 /* --- options and creation ------------------------------------------------------------------- */
 
-#define MISSING(name_, help_)                                                                      \
-	{                                                                                          \
-		.name = (name_), .type = OPT_STR, .arg = "value", .help = (help_),                 \
-		.missing = (help_)                                                                 \
-	}
-
 static const struct opt opt_list[] = {
 	NIC_OPTS,
-	MISSING("vectors", "this card has no MSI-X, only INTx: leave vectors= out"),
-	MISSING("autonegotiation", "negotiation always takes no time: leave autonegotiation= out"),
-	MISSING("mitigation", "the driver's ITR and delays are always kept: leave mitigation= out"),
-	MISSING("extra_mac_registers", "all MAC registers are always there: leave it out"),
-	MISSING("init-vet", "VET always starts with 0x8100: leave init-vet= out"),
-	MISSING("romfile", "boot ROMs are not there yet: leave romfile= out"),
-	MISSING("bootindex", "boot from the network is not there yet: leave bootindex= out"),
-	MISSING("bus", "there is one PCI bus only: leave bus= out"),
-	MISSING("multifunction", "multi-function devices are not there yet"),
+	NIC_OPT_MISSING("vectors", "this card has no MSI-X, only INTx: leave vectors= out"),
+	NIC_OPT_MISSING("autonegotiation",
+			"negotiation always takes no time: leave autonegotiation= out"),
+	NIC_OPT_MISSING("mitigation",
+			"the driver's ITR and delays are always kept: leave mitigation= out"),
+	NIC_OPT_MISSING("extra_mac_registers", "all MAC registers are always there: leave it out"),
+	NIC_OPT_MISSING("init-vet", "VET always starts with 0x8100: leave init-vet= out"),
+	NIC_OPT_MISSING("romfile", "boot ROMs are not there yet: leave romfile= out"),
+	NIC_OPT_MISSING("bootindex",
+			"boot from the network is not there yet: leave bootindex= out"),
+	NIC_OPT_MISSING("bus", "there is one PCI bus only: leave bus= out"),
+	NIC_OPT_MISSING("multifunction", "multi-function devices are not there yet"),
 	{0},
 };
 
@@ -219,14 +169,13 @@ static void defaults(void *out)
 
 static int init_parts(struct e1000 *n, struct err *e)
 {
-	int rc = e1000_tx_init(&n->tx, n, e);
+	int rc = seat_init(&n->seat, kicked, n->chip->name, e);
 
+	if (!rc)
+		rc = e1000_tx_init(&n->tx, n, e);
 	if (rc < 0)
 		return rc;
 	n->rx.n = n;
-	n->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (n->kick < 0)
-		return err_set(e, errno, "%s: no eventfd: %s", n->chip->name, strerror(errno));
 	e1000_irq_init(n);
 	e1000_phy_init(n);
 	e1000_ee_init(n);
@@ -266,8 +215,6 @@ static int create(const struct nic_model *m, const struct e1000_chip *chip,
 			       "out or give 0",
 			       m->name, o->nic.vectors);
 	}
-	pthread_mutex_init(&n->home, NULL);
-	n->kick = -1;
 	n->chip = chip;
 	n->nic.model = m;
 	n->nic.pci = &n->pci;

@@ -10,11 +10,11 @@
 #ifndef NET_NIC_E1000_H
 #define NET_NIC_E1000_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/seat.h"
 #include "net/nic/e1000_hw.h"
 #include "net/nic/nic.h"
 
@@ -119,12 +119,9 @@ struct e1000 {
 	struct nic nic;
 	struct pci_dev pci;
 	const struct e1000_chip *chip;
-	pthread_mutex_t home; /* what is done without a loop; see e1000_call() */
-	_Atomic(struct loop *) loop;
-	int kick; /* eventfd */
-	struct loop_fd watch;
-	_Atomic bool kicked, look_irq;
-	uint32_t ioaddr; /* [reg] */
+	struct seat seat;
+	_Atomic bool look_irq; /* the loop shall drive the pin */
+	uint32_t ioaddr;       /* [reg] */
 
 	_Atomic uint32_t reg[E1000_REG_SPACE / 4];
 	_Atomic uint32_t icr, ims;
@@ -160,6 +157,11 @@ static inline const struct guest_mem *e1000_mem(const struct e1000 *n)
 	return &pci_io_bus(n->pci.bus)->accel->mem;
 }
 
+static inline uint32_t e1000_next(const struct e1000_ring *r, uint32_t i)
+{
+	return i + 1 == r->count ? 0 : i + 1;
+}
+
 /* Free (for the card) descriptors from head on up to the driver's tail. */
 static inline uint32_t e1000_ring_left(const struct e1000_ring *r, uint32_t tail)
 {
@@ -170,11 +172,14 @@ static inline uint32_t e1000_ring_left(const struct e1000_ring *r, uint32_t tail
 /* [reg] Runs fn(n) on the port's loop, or in place without one, and waits. */
 void e1000_call(struct e1000 *n, void (*fn)(struct e1000 *n));
 /* Any thread: the loop shall look at rings and interrupt. */
-void e1000_kick(struct e1000 *n);
+static inline void e1000_kick(struct e1000 *n)
+{
+	seat_kick(&n->seat);
+}
 /* The loop that fn of e1000_call() may talk to the wire on, or NULL. */
 static inline struct loop *e1000_loop(const struct e1000 *n)
 {
-	return atomic_load(&n->loop);
+	return seat_loop(&n->seat);
 }
 
 /* e1000_regs.c */

@@ -21,8 +21,10 @@ static const struct plain {
 	{R_FCT, 1, 0xffff},
 	{R_VET, 1, 0xffff},
 	{R_ITR, 1, 0xffff},
+	{R_RCTL, 1, UINT32_MAX},
 	{R_FCTTV, 1, 0xffff},
 	{R_TXCW, 1, UINT32_MAX},
+	{R_TCTL, 1, UINT32_MAX},
 	{R_TIPG, 1, 0x3fffffff},
 	{R_TBT, 1, 0xffff},
 	{R_AIFS, 1, 0xffff},
@@ -31,11 +33,19 @@ static const struct plain {
 	{R_FCRTL, 1, 0x8000fff8},
 	{R_FCRTH, 1, 0xfff8},
 	{R_RDFH, 9, 0x1fff},
+	{R_RDBAL, 1, ~15u},
+	{R_RDBAH, 1, UINT32_MAX},
+	{R_RDLEN, 1, 0xfff80},
+	{R_RDH, 1, 0xffff},
 	{R_RADV, 1, 0xffff},
 	{R_RXDCTL, 1, UINT32_MAX},
 	{R_RSRPD, 1, 0xfff},
 	{R_TXDMAC, 1, UINT32_MAX},
 	{R_TDFH, 9, 0x1fff},
+	{R_TDBAL, 1, ~15u},
+	{R_TDBAH, 1, UINT32_MAX},
+	{R_TDLEN, 1, 0xfff80},
+	{R_TDH, 1, 0xffff},
 	{R_TIDV, 1, 0xffff},
 	{R_TXDCTL, 1, UINT32_MAX},
 	{R_TADV, 1, 0xffff},
@@ -222,18 +232,6 @@ static void write_ims(struct e1000 *n, uint32_t set, uint32_t clear)
 	e1000_irq(n, false);
 }
 
-static void write_tx_ring(struct e1000 *n, uint32_t off, uint32_t val)
-{
-	e1000_set(n, off, val);
-	e1000_call(n, e1000_tx_setup);
-}
-
-static void write_rx_ring(struct e1000 *n, uint32_t off, uint32_t val)
-{
-	e1000_set(n, off, val);
-	e1000_call(n, e1000_rx_setup);
-}
-
 static void write_plain(struct e1000 *n, uint32_t off, uint32_t val)
 {
 	const struct plain *p = find_plain(off);
@@ -259,30 +257,20 @@ static bool write_ring(struct e1000 *n, uint32_t off, uint32_t val)
 			e1000_kick(n);
 		break;
 	case R_TCTL:
-	case R_TDBAH:
-		write_tx_ring(n, off, val);
-		break;
 	case R_TDBAL:
-		write_tx_ring(n, off, val & ~15u);
-		break;
+	case R_TDBAH:
 	case R_TDLEN:
-		write_tx_ring(n, off, val & 0xfff80);
-		break;
 	case R_TDH:
-		write_tx_ring(n, off, val & 0xffff);
+		write_plain(n, off, val);
+		e1000_call(n, e1000_tx_setup);
 		break;
 	case R_RCTL:
-	case R_RDBAH:
-		write_rx_ring(n, off, val);
-		break;
 	case R_RDBAL:
-		write_rx_ring(n, off, val & ~15u);
-		break;
+	case R_RDBAH:
 	case R_RDLEN:
-		write_rx_ring(n, off, val & 0xfff80);
-		break;
 	case R_RDH:
-		write_rx_ring(n, off, val & 0xffff);
+		write_plain(n, off, val);
+		e1000_call(n, e1000_rx_setup);
 		break;
 	case R_RDTR:
 		e1000_set(n, off, val & 0xffff);

@@ -46,11 +46,6 @@ static uint8_t *desc_at(const struct e1000_ring *g, uint32_t i)
 	return g->base + (size_t)i * E1000_DESC;
 }
 
-static uint32_t next_desc(const struct e1000_ring *g, uint32_t i)
-{
-	return i + 1 == g->count ? 0 : i + 1;
-}
-
 static uint32_t tail_of(const struct e1000 *n)
 {
 	return atomic_load(&n->reg[R_RDT / 4]);
@@ -62,7 +57,7 @@ static void write_back(struct e1000_rx *r, uint64_t second)
 
 	/* 16-byte aligned: RDBA has no lower bits, and memory begins at pages. */
 	__atomic_store_n((uint64_t *)(void *)(d + 8), htole64(second), __ATOMIC_RELEASE);
-	r->ring.head = next_desc(&r->ring, r->ring.head);
+	r->ring.head = e1000_next(&r->ring, r->ring.head);
 }
 
 /* SDM 3.2.6: descriptors without an address are done, otherwise unchanged. */
@@ -98,7 +93,7 @@ static enum stored collect(struct e1000_rx *r, struct fill *f, uint32_t tail)
 			room += r->buf;
 		}
 		f->n++;
-		at = next_desc(g, at);
+		at = e1000_next(g, at);
 	}
 	return STORED;
 }

@@ -66,11 +66,6 @@ static void read_desc(const struct e1000_tx *t, uint32_t i, uint64_t d[2])
 	d[1] = le64toh(d[1]);
 }
 
-static uint32_t next_desc(const struct e1000_tx *t, uint32_t i)
-{
-	return i + 1 == t->ring.count ? 0 : i + 1;
-}
-
 /* SDM 3.3.6 */
 static void read_context(struct e1000_tx *t, const uint64_t d[2])
 {
@@ -152,7 +147,7 @@ static enum scan scan(struct e1000_tx *t, uint32_t *at, uint32_t tail, struct pa
 		unsigned type;
 
 		read_desc(t, *at, d);
-		*at = next_desc(t, *at);
+		*at = e1000_next(&t->ring, *at);
 		type = d[1] >> 20 & 15;
 		if (d[1] & (uint64_t)TXD_DEXT << 24 && type == TXD_CONTEXT) {
 			read_context(t, d);
@@ -365,7 +360,7 @@ static void complete(struct e1000_tx *t, uint32_t to, uint32_t *now, uint32_t *l
 			__atomic_store_n(d + 12, (uint8_t)(status | TXD_DD), __ATOMIC_RELEASE);
 			*(cmd & TXD_IDE ? later : now) |= ICR_TXDW;
 		}
-		t->ring.head = next_desc(t, t->ring.head);
+		t->ring.head = e1000_next(&t->ring, t->ring.head);
 	}
 	e1000_set(t->n, R_TDH, t->ring.head);
 }
@@ -451,7 +446,7 @@ static uint32_t skip_packet(struct e1000_tx *t, uint32_t at, uint32_t tail)
 		uint64_t d[2];
 
 		read_desc(t, at, d);
-		at = next_desc(t, at);
+		at = e1000_next(&t->ring, at);
 		if (d[1] & (uint64_t)TXD_EOP << 24)
 			t->skip = false;
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The table of NIC models, and the options that all of them have. */
+/* The table of NIC models, and what all of them have: options, the line in the monitor. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,6 +34,16 @@ void nic_conf_defaults(struct nic_conf *c)
 {
 	c->devfn = PCI_AUTO;
 	c->vectors = NIC_VECTORS_AUTO;
+}
+
+void nic_info(char *buf, size_t len, uint64_t mac)
+{
+	unsigned b[6];
+
+	for (unsigned i = 0; i < 6; i++)
+		b[i] = mac >> 8 * i & 0xff;
+	snprintf(buf, len, "macaddr=%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4],
+		 b[5]);
 }
 
 /* One hexadecimal number up to max, ending at `end` or at the end of the text. */

@@ -12,8 +12,18 @@ extern const struct nic_model e1000_model, e1000_82544gc_model, e1000_82545em_mo
 /* Fills in: no MAC, first free slot, the model's own number of vectors. */
 void nic_conf_defaults(struct nic_conf *c);
 
+/* net_port_ops.info of a card with address mac, first byte lowest. */
+void nic_info(char *buf, size_t len, uint64_t mac);
+
 /* addr=: "slot[.function]", hexadecimal as QEMU has it. out: a struct that begins with nic_conf. */
 int nic_parse_addr(const char *value, void *out, struct err *e);
+
+/* Row of an option that QEMU's card has and this one has not: why, and what to do. */
+#define NIC_OPT_MISSING(name_, help_)                                                              \
+	{                                                                                          \
+		.name = (name_), .type = OPT_STR, .arg = "value", .help = (help_),                 \
+		.missing = (help_)                                                                 \
+	}
 
 /* The options of every card; the table's struct begins with struct nic_conf. */
 #define NIC_OPTS                                                                                   \

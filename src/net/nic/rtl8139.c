@@ -4,9 +4,8 @@
  * side and a port on the other, interrupts, timer, options.
  *
  * A register write that the rings hang on is carried out on the wire's loop by rtl_call(), which
- * waits; the loop may change meanwhile (a backend is swapped), then it tries again. A card without
- * a wire is worked on in place, under `home`; nothing goes to the port then. Doorbells wake the
- * loop by an eventfd, which KVM writes to by itself for the one that C+ drivers use (TPPoll).
+ * waits. A card without a wire is worked on in place; nothing goes to the port then. Doorbells wake
+ * the loop by an eventfd, which KVM writes to by itself for the one that C+ drivers use (TPPoll).
  *
  * INTx is up while ISR & IMR is not 0. Both are atomics; who changes them sets the pin under
  * `intx`, from what they are then, so that the last one is right. Setting a bit while another
@@ -20,9 +19,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "net/nic/nic_opts.h"
 
@@ -70,92 +66,56 @@ void rtl_raise(struct rtl *n, uint16_t cause)
 
 struct call {
 	struct rtl *n;
-	struct loop *loop;
 	void (*fn)(struct rtl *n, uint32_t val);
 	uint32_t val;
-	bool done;
 };
 
 static void call_here(void *arg)
 {
-	struct call *c = arg;
+	const struct call *c = arg;
 
-	/* The card moves only while its loop is held. */
-	if (atomic_load(&c->n->loop) != c->loop)
-		return;
 	c->fn(c->n, c->val);
-	c->done = true;
 }
 
 void rtl_call(struct rtl *n, void (*fn)(struct rtl *n, uint32_t val), uint32_t val)
 {
-	struct call c = {.n = n, .fn = fn, .val = val};
+	struct call c = {n, fn, val};
 
-	while (!c.done) {
-		pthread_mutex_lock(&n->home);
-		c.loop = atomic_load(&n->loop);
-		if (!c.loop) {
-			fn(n, val);
-			c.done = true;
-		}
-		pthread_mutex_unlock(&n->home);
-		if (c.loop)
-			loop_call(c.loop, call_here, &c);
-	}
+	seat_call(&n->seat, call_here, &c);
 }
 
 static void work(struct rtl *n, uint32_t val)
 {
 	(void)val;
-	/* Before the rings are looked at: what is written from now on wakes us again. */
-	atomic_store(&n->kicked, false);
 	rtl_tx_run(n);
 	rtl_rx_kicked(n);
 }
 
-static void kick_event(struct loop_fd *w, uint32_t events)
+static void kicked(struct seat *s)
 {
-	(void)events;
-	work(container_of(w, struct rtl, watch), 0);
+	work(container_of(s, struct rtl, seat), 0);
 }
 
 void rtl_kick(struct rtl *n)
 {
-	const uint64_t one = 1;
-
-	if (!atomic_load(&n->loop)) {
+	if (rtl_loop(n))
+		seat_kick(&n->seat);
+	else
 		rtl_call(n, work, 0);
-		return;
-	}
-	/* Only a full counter can fail, and one that is not empty is an edge already. */
-	if (!atomic_exchange(&n->kicked, true) && write(n->kick, &one, sizeof(one)) < 0)
-		return;
 }
 
 static int set_loop(struct rtl *n, struct loop *l, struct err *e)
 {
-	struct loop *old = atomic_load(&n->loop);
-	int rc = 0;
+	struct loop *old = rtl_loop(n);
 
-	if (old) {
-		loop_del_fd(old, &n->watch);
+	if (old)
 		loop_timer_del(old, &n->timer);
-	}
 	rtl_tx_forget(n, old);
 	rtl_rx_forget(n, old);
-	/* Edge-triggered: the counter is never read, each write to it is an edge. */
-	if (l)
-		rc = loop_add_fd(l, &n->watch, n->kick, EPOLLIN | EPOLLET, kick_event);
-	pthread_mutex_lock(&n->home);
-	atomic_store(&n->loop, rc ? NULL : l);
-	pthread_mutex_unlock(&n->home);
-	if (rc)
-		return err_set(e, -rc, "%s: cannot watch a doorbell: %s", n->pci.id, strerror(-rc));
-	return 0;
+	return seat_move(&n->seat, l, n->pci.id, e);
 }
 
-/* --- the timer (TCTR and TimerInt, sections 6.12 and 6.16) -------------------------------------
- */
+/* --- the timer (TCTR and TimerInt, sections 6.12 and 6.16) ---------------------------------- */
 
 static void timer_due(struct loop_timer *t)
 {
@@ -167,7 +127,7 @@ static void timer_due(struct loop_timer *t)
 
 void rtl_timer_arm(struct rtl *n)
 {
-	struct loop *l = atomic_load(&n->loop);
+	struct loop *l = rtl_loop(n);
 	uint64_t now = rtl_now(n), ticks;
 	uint32_t left;
 
@@ -222,7 +182,6 @@ static int rtl_attach(struct net_port *p, struct err *e)
 	rtl_timer_arm(n);
 	set_link(n, net_link_is_up(p));
 	/* Frames that wait in the rings get going. */
-	atomic_store(&n->kicked, false);
 	rtl_kick(n);
 	return 0;
 }
@@ -234,13 +193,7 @@ static void rtl_link(struct net_port *p, bool up)
 
 static void rtl_info(const struct net_port *p, char *buf, size_t len)
 {
-	uint64_t m = atomic_load(&rtl_of_port((struct net_port *)(uintptr_t)p)->mac);
-	unsigned b[6];
-
-	for (unsigned i = 0; i < 6; i++)
-		b[i] = m >> 8 * i & 0xff;
-	snprintf(buf, len, "macaddr=%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4],
-		 b[5]);
+	nic_info(buf, len, atomic_load(&rtl_of_port((struct net_port *)(uintptr_t)p)->mac));
 }
 
 static void rtl_port_destroy(struct net_port *p)
@@ -273,7 +226,7 @@ static void doorbell(struct rtl *n, unsigned bar, bool add)
 		return;
 	if (add)
 		n->doorbell[bar] = n->pci.bar[bar].io.base + TPPOLL;
-	a->ops->ioeventfd(a, add, pio, n->doorbell[bar], 1, true, NPQ, n->kick);
+	a->ops->ioeventfd(a, add, pio, n->doorbell[bar], 1, true, NPQ, n->seat.kick);
 	if (!add)
 		n->doorbell[bar] = 0;
 }
@@ -296,9 +249,7 @@ static void on_reset(struct pci_dev *d)
 
 static void rtl_free(struct rtl *n)
 {
-	if (n->kick >= 0)
-		close(n->kick);
-	pthread_mutex_destroy(&n->home);
+	seat_exit(&n->seat);
 	pthread_mutex_destroy(&n->intx);
 	free(n);
 }
@@ -353,12 +304,6 @@ static int init_pci(struct rtl *n, struct err *e)
 
 /* --- options and creation ------------------------------------------------------------------- */
 
-#define MISSING(name_, help_)                                                                      \
-	{                                                                                          \
-		.name = (name_), .type = OPT_STR, .arg = "value", .help = (help_),                 \
-		.missing = (help_)                                                                 \
-	}
-
 static const struct opt rtl_opt_list[] = {
 	NIC_OPTS,
 	{.name = "cplus",
@@ -366,10 +311,11 @@ static const struct opt rtl_opt_list[] = {
 	 .off = offsetof(struct rtl_opts, cplus),
 	 .arg = "on|off",
 	 .help = "off: an RTL8139C (revision 0x10), without descriptors (default: on)"},
-	MISSING("romfile", "boot ROMs are not there yet: leave romfile= out"),
-	MISSING("bootindex", "boot from the network is not there yet: leave bootindex= out"),
-	MISSING("bus", "there is one PCI bus only: leave bus= out"),
-	MISSING("multifunction", "multi-function devices are not there yet"),
+	NIC_OPT_MISSING("romfile", "boot ROMs are not there yet: leave romfile= out"),
+	NIC_OPT_MISSING("bootindex",
+			"boot from the network is not there yet: leave bootindex= out"),
+	NIC_OPT_MISSING("bus", "there is one PCI bus only: leave bus= out"),
+	NIC_OPT_MISSING("multifunction", "multi-function devices are not there yet"),
 	{0},
 };
 
@@ -397,6 +343,11 @@ static int rtl_create(const void *opts, struct pci_bus *bus, struct nic **out, s
 
 	if (!n)
 		return err_set(e, ENOMEM, "no memory for rtl8139");
+	rc = seat_init(&n->seat, kicked, "rtl8139", e);
+	if (rc < 0) {
+		free(n);
+		return rc;
+	}
 	n->opts = *o;
 	n->opts.nic.id = NULL;
 	memcpy(n->nic.mac, o->nic.mac.b, 6);
@@ -404,7 +355,6 @@ static int rtl_create(const void *opts, struct pci_bus *bus, struct nic **out, s
 	n->nic.pci = &n->pci;
 	n->timer.fn = timer_due;
 	atomic_store(&n->link, true);
-	pthread_mutex_init(&n->home, NULL);
 	pthread_mutex_init(&n->intx, NULL);
 	rtl_tx_init(&n->tx);
 	rtl_rx_init(&n->rx);
@@ -412,14 +362,7 @@ static int rtl_create(const void *opts, struct pci_bus *bus, struct nic **out, s
 	rtl_reset(n, true);
 	net_port_init(&n->nic.port, &rtl_port_ops, o->nic.id ? o->nic.id : "rtl8139");
 	snprintf(n->pci.id, sizeof(n->pci.id), "%s", n->nic.port.name);
-	n->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (n->kick < 0)
-		rc = err_set(e, errno,
-			     "rtl8139: no eventfd for a doorbell: %s; raise the open file limit "
-			     "(ulimit -n)",
-			     strerror(errno));
-	else
-		rc = init_pci(n, e);
+	rc = init_pci(n, e);
 	if (!rc)
 		rc = pci_add(bus, &n->pci, o->nic.devfn, e);
 	if (rc < 0) {

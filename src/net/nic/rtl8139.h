@@ -5,8 +5,8 @@
  * else includes this. Names of registers and bits are those of the datasheet (RTL8139C+ rev 1.6).
  *
  * THREADS: [regs] is a register handler, under the bus lock; [loop] the loop of the wire, or,
- * while the card has none, any thread that holds `home`. What only changes on the loop is changed
- * by rtl_call(), which waits: so [regs] may read it.
+ * while the card has none, any thread that seat_call() lets in. What only changes on the loop is
+ * changed by rtl_call(), which waits: so [regs] may read it.
  */
 #ifndef NET_NIC_RTL8139_H
 #define NET_NIC_RTL8139_H
@@ -18,6 +18,7 @@
 
 #include "accel/mem.h"
 #include "base/clock.h"
+#include "base/seat.h"
 #include "base/util.h"
 #include "net/nic/nic.h"
 
@@ -150,11 +151,7 @@ struct rtl {
 	struct nic nic;
 	struct pci_dev pci;
 	struct rtl_opts opts; /* .nic.id is not valid here */
-	pthread_mutex_t home;
-	_Atomic(struct loop *) loop;
-	int kick; /* eventfd: a doorbell was written to */
-	struct loop_fd watch;
-	_Atomic bool kicked;  /* the eventfd was written to and not yet served */
+	struct seat seat;
 	uint64_t doorbell[2]; /* address of the ioeventfd in either BAR, 0: none */
 	pthread_mutex_t intx; /* while the pin is set to what isr and imr say */
 	_Atomic uint16_t isr, imr;
@@ -216,9 +213,13 @@ void rtl_irq_update(struct rtl *n);	       /* any thread, after ISR or IMR lost 
 void rtl_drop(struct rtl *n, const char *why); /* [loop] */
 uint64_t rtl_now(const struct rtl *n);	       /* ns, the machine's clock */
 void rtl_timer_arm(struct rtl *n);	       /* [loop] after TCTR or TimerInt changed */
-static inline bool rtl_on_wire(struct rtl *n)  /* [loop] may port functions be called? */
+static inline struct loop *rtl_loop(const struct rtl *n)
 {
-	return atomic_load(&n->loop) != NULL;
+	return seat_loop(&n->seat);
+}
+static inline bool rtl_on_wire(const struct rtl *n) /* [loop] may port functions be called? */
+{
+	return rtl_loop(n) != NULL;
 }
 
 /* rtl8139_regs.c */

@@ -313,40 +313,38 @@ static void apply_rbstart(struct rtl *n, uint32_t v)
 	rtl_rx_kicked(n);
 }
 
+static void set_half(uint64_t *r, bool high, uint32_t v)
+{
+	*r = high ? (*r & 0xffffffff) | (uint64_t)v << 32 : (*r & ~0xffffffffull) | v;
+}
+
 static void apply_rdsar0(struct rtl *n, uint32_t v)
 {
-	n->rdsar = (n->rdsar & ~0xffffffffull) | v;
+	set_half(&n->rdsar, false, v);
 	n->rx.cur = 0;
 	rtl_rx_kicked(n);
 }
 
 static void apply_rdsar1(struct rtl *n, uint32_t v)
 {
-	n->rdsar = (n->rdsar & 0xffffffff) | (uint64_t)v << 32;
+	set_half(&n->rdsar, true, v);
 	n->rx.cur = 0;
 	rtl_rx_kicked(n);
 }
 
 static void apply_mar0(struct rtl *n, uint32_t v)
 {
-	n->mar = (n->mar & ~0xffffffffull) | v;
+	set_half(&n->mar, false, v);
 }
 
 static void apply_mar4(struct rtl *n, uint32_t v)
 {
-	n->mar = (n->mar & 0xffffffff) | (uint64_t)v << 32;
+	set_half(&n->mar, true, v);
 }
 
-static void apply_ring0(struct rtl *n, uint32_t v)
+static void apply_tx_ring(struct rtl *n, uint32_t ring)
 {
-	(void)v;
-	n->tx.cur[0] = 0;
-}
-
-static void apply_ring1(struct rtl *n, uint32_t v)
-{
-	(void)v;
-	n->tx.cur[1] = 0;
+	n->tx.cur[ring] = 0;
 }
 
 static void apply_tctr(struct rtl *n, uint32_t v)
@@ -403,7 +401,7 @@ static void write_tsad(struct rtl *n, unsigned i, uint32_t v)
 {
 	atomic_store(&n->tx.tsad[i], v);
 	if (cplus(n))
-		rtl_call(n, i < 2 ? apply_ring0 : apply_ring1, 0);
+		rtl_call(n, apply_tx_ring, i / 2);
 }
 
 static void set_mac(struct rtl *n, const uint8_t b[8])

@@ -343,7 +343,7 @@ static bool has_room(struct rtl *n)
 
 static void check_later(struct rtl *n)
 {
-	struct loop *l = atomic_load(&n->loop);
+	struct loop *l = rtl_loop(n);
 
 	if (!l || n->rx.checking)
 		return;

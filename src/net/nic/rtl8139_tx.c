@@ -436,7 +436,7 @@ void rtl_tx_run(struct rtl *n)
 	t->busy = true;
 	for (unsigned round = 0;; round++) {
 		if (round == ROUNDS && rtl_on_wire(n)) {
-			loop_defer(atomic_load(&n->loop), &t->more);
+			loop_defer(rtl_loop(n), &t->more);
 			sent = false;
 			break;
 		}

@@ -333,14 +333,7 @@ static void vnet_link(struct net_port *p, bool up)
 
 static void vnet_info(const struct net_port *p, char *buf, size_t len)
 {
-	const struct vnet *n = vnet_of_port((struct net_port *)(uintptr_t)p);
-	uint64_t m = atomic_load(&n->mac);
-	unsigned b[6];
-
-	for (unsigned i = 0; i < 6; i++)
-		b[i] = m >> 8 * i & 0xff;
-	snprintf(buf, len, "macaddr=%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4],
-		 b[5]);
+	nic_info(buf, len, atomic_load(&vnet_of_port((struct net_port *)(uintptr_t)p)->mac));
 }
 
 static void vnet_port_destroy(struct net_port *p)
@@ -371,11 +364,6 @@ static const struct net_port_ops vnet_port_ops = {
 	{                                                                                          \
 		.name = (name_), .type = OPT_BOOL, .off = offsetof(struct vnet_opts, field_),      \
 		.arg = "on|off", .help = (help_)                                                   \
-	}
-#define MISSING(name_, help_)                                                                      \
-	{                                                                                          \
-		.name = (name_), .type = OPT_STR, .arg = "value", .help = (help_),                 \
-		.missing = (help_)                                                                 \
 	}
 
 static const char *const vnet_duplex[] = {"half", "full", NULL};
@@ -448,22 +436,25 @@ static const struct opt vnet_opt_list[] = {
 	YES(guest_announce, "guest_announce", "guest announces itself when moved (default: on)"),
 	YES(ctrl_guest_offloads, "ctrl_guest_offloads",
 	    "guest switches its offloads while running (default: on)"),
-	MISSING("mq", "multi-queue is not there yet: the card has one queue pair"),
-	MISSING("rss", "receive-side scaling is not there yet: leave rss= out"),
-	MISSING("hash", "hash reporting is not there yet: leave hash= out"),
-	MISSING("guest_ufo", "UDP fragmentation offload is not there: leave guest_ufo= out"),
-	MISSING("host_ufo", "UDP fragmentation offload is not there: leave host_ufo= out"),
-	MISSING("tx", "the choice of a transmit timer is not there: frames leave at once"),
-	MISSING("x-txtimer", "there is no transmit timer: frames leave at once"),
-	MISSING("x-txburst", "there is no limit on bursts to set: leave x-txburst= out"),
-	MISSING("romfile", "boot ROMs are not there yet: leave romfile= out"),
-	MISSING("bootindex", "boot from the network is not there yet: leave bootindex= out"),
-	MISSING("bus", "there is one PCI bus only: leave bus= out"),
-	MISSING("multifunction", "multi-function devices are not there yet"),
-	MISSING("failover", "failover pairs are not there yet: leave failover= out"),
-	MISSING("iommu_platform", "there is no IOMMU yet: leave iommu_platform= out"),
-	MISSING("ats", "there is no IOMMU yet: leave ats= out"),
-	MISSING("ioeventfd", "doorbells always are eventfds where KVM runs: leave ioeventfd= out"),
+	NIC_OPT_MISSING("mq", "multi-queue is not there yet: the card has one queue pair"),
+	NIC_OPT_MISSING("rss", "receive-side scaling is not there yet: leave rss= out"),
+	NIC_OPT_MISSING("hash", "hash reporting is not there yet: leave hash= out"),
+	NIC_OPT_MISSING("guest_ufo",
+			"UDP fragmentation offload is not there: leave guest_ufo= out"),
+	NIC_OPT_MISSING("host_ufo", "UDP fragmentation offload is not there: leave host_ufo= out"),
+	NIC_OPT_MISSING("tx", "the choice of a transmit timer is not there: frames leave at once"),
+	NIC_OPT_MISSING("x-txtimer", "there is no transmit timer: frames leave at once"),
+	NIC_OPT_MISSING("x-txburst", "there is no limit on bursts to set: leave x-txburst= out"),
+	NIC_OPT_MISSING("romfile", "boot ROMs are not there yet: leave romfile= out"),
+	NIC_OPT_MISSING("bootindex",
+			"boot from the network is not there yet: leave bootindex= out"),
+	NIC_OPT_MISSING("bus", "there is one PCI bus only: leave bus= out"),
+	NIC_OPT_MISSING("multifunction", "multi-function devices are not there yet"),
+	NIC_OPT_MISSING("failover", "failover pairs are not there yet: leave failover= out"),
+	NIC_OPT_MISSING("iommu_platform", "there is no IOMMU yet: leave iommu_platform= out"),
+	NIC_OPT_MISSING("ats", "there is no IOMMU yet: leave ats= out"),
+	NIC_OPT_MISSING("ioeventfd",
+			"doorbells always are eventfds where KVM runs: leave ioeventfd= out"),
 	{0},
 };
 

@@ -135,8 +135,8 @@ static struct bench *bench(void)
 /* What the loop would do; it does not run here. */
 static void wake(struct bench *b)
 {
-	if (atomic_load(&b->n->kicked))
-		b->n->watch.fn(&b->n->watch, 1);
+	if (atomic_load(&b->n->seat.ringing))
+		b->n->seat.watch.fn(&b->n->seat.watch, 1);
 }
 
 static void reg(struct bench *b, uint32_t off, uint32_t v)

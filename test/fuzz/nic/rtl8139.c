@@ -160,7 +160,7 @@ static void run(struct bench *b)
 {
 	struct loop_task *more = &b->n->tx.more;
 
-	b->n->watch.fn(&b->n->watch, 1);
+	b->n->seat.watch.fn(&b->n->seat.watch, 1);
 	if (more->queued) {
 		loop_undefer(b->loop, more);
 		more->fn(more);
