@@ -42,7 +42,8 @@ void pci_config_set(struct pci_dev *d, unsigned off, uint32_t val, unsigned len)
 	}
 	if (touches(off, len, PCI_COMMAND, 2))
 		pci_intx_update(d);
-	if (touches(off, len, PCI_COMMAND, 2) || touches(off, len, PCI_BAR0, 4 * PCI_BARS))
+	if (touches(off, len, PCI_COMMAND, 2) || touches(off, len, PCI_BAR0, 4 * PCI_BARS) ||
+	    touches(off, len, PCI_ROM_REG, 4))
 		pci_update_bars(d);
 	msix_config_written(d, off, len);
 	if (d->ops->config_written)
@@ -182,8 +183,10 @@ void pci_bus_reset(struct pci_bus *p)
 uint64_t pci_bar_addr(const struct pci_dev *d, unsigned n)
 {
 	const struct pci_bar *bar = &d->bar[n];
-	const uint8_t *reg = d->config + PCI_BAR0 + 4 * n;
+	const uint8_t *reg = d->config + pci_bar_reg(n);
 
+	if (n == PCI_ROM)
+		return get_le32(reg) & ~(uint32_t)(bar->size - 1);
 	if (bar->space == BUS_PIO)
 		return get_le32(reg) & ~3u;
 	if (bar->is64)
@@ -219,7 +222,7 @@ static void unmap(struct pci_dev *d, unsigned n)
 
 void pci_unmap_bars(struct pci_dev *d)
 {
-	for (unsigned n = 0; n < PCI_BARS; n++)
+	for (unsigned n = 0; n < PCI_REGIONS; n++)
 		unmap(d, n);
 }
 
@@ -229,7 +232,7 @@ void pci_update_bars(struct pci_dev *d)
 
 	if (!d->bus)
 		return;
-	for (unsigned n = 0; n < PCI_BARS; n++) {
+	for (unsigned n = 0; n < PCI_REGIONS; n++) {
 		struct pci_bar *bar = &d->bar[n];
 		uint64_t addr;
 
@@ -237,6 +240,7 @@ void pci_update_bars(struct pci_dev *d)
 			continue;
 		addr = pci_bar_addr(d, n);
 		bool on = (cmd & (bar->space == BUS_PIO ? PCI_CMD_IO : PCI_CMD_MEM)) &&
+			  (n != PCI_ROM || d->config[PCI_ROM_REG] & PCI_ROM_ON) &&
 			  decodable(bar, addr);
 
 		if (on && bar->mapped && bar->io.base == addr)

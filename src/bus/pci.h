@@ -19,9 +19,11 @@ struct pci_bus;
 struct pci_dev;
 struct msix;
 
-#define PCI_BARS  6
-#define PCI_AUTO  (-1) /* devfn: first free slot */
-#define PCI_SLOTS 32
+#define PCI_BARS    6
+#define PCI_ROM	    6	 /* number of the expansion ROM's BAR */
+#define PCI_REGIONS 7	 /* BARs with the ROM's */
+#define PCI_AUTO    (-1) /* devfn: first free slot */
+#define PCI_SLOTS   32
 
 struct pci_bar {
 	struct io_region io; /* base is valid while mapped */
@@ -51,7 +53,9 @@ struct pci_dev {
 	uint8_t config[256]; /* little-endian, as the guest reads it */
 	uint8_t wmask[256];  /* bits the guest may write */
 	uint8_t w1c[256];    /* bits cleared by writing 1 */
-	struct pci_bar bar[PCI_BARS];
+	struct pci_bar bar[PCI_REGIONS];
+	uint8_t *rom; /* rom_size bytes; NULL: none */
+	uint32_t rom_size;
 	struct msix *msix; /* NULL: none */
 	_Atomic bool intx; /* level of the INTx pin */
 	uint8_t next_cap;  /* where the next capability goes */
@@ -88,6 +92,14 @@ void pci_init(struct pci_dev *d, const char *model, const struct pci_ops *ops,
 /* Declares a BAR before pci_add(). size is rounded up to a power of two by the caller. */
 void pci_set_bar(struct pci_dev *d, unsigned n, enum bus_space space, uint64_t size, bool is64,
 		 bool prefetch, const struct io_ops *ops, void *opaque);
+
+/*
+ * Gives d, before pci_add(), the file as its expansion ROM: read whole, rounded up to a power of
+ * two, at most 16 MiB. The bus frees it with the device; pci_free_rom() is for one that is never
+ * plugged in. Errors name romfile=; a file that firmware would not run is one warning.
+ */
+int pci_load_rom(struct pci_dev *d, const char *path, struct err *e);
+void pci_free_rom(struct pci_dev *d);
 
 /* Adds a capability of len bytes (id and next included), returns its offset or -ENOSPC. */
 int pci_add_cap(struct pci_dev *d, uint8_t id, unsigned len);

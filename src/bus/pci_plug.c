@@ -2,7 +2,8 @@
 /*
  * Making PCI devices, plugging them in, and what firmware does with them at power-on when there
  * is none: BARs are packed into the windows, largest first, so that natural alignment wastes no
- * room; then decoding is switched on and the interrupt line registers are filled.
+ * room; then decoding is switched on (ROMs stay off until a driver wants them) and the interrupt
+ * line registers are filled.
  */
 #include "bus/pci_priv.h"
 
@@ -38,7 +39,7 @@ void pci_set_bar(struct pci_dev *d, unsigned n, enum bus_space space, uint64_t s
 		 bool prefetch, const struct io_ops *ops, void *opaque)
 {
 	struct pci_bar *bar = &d->bar[n];
-	uint8_t *reg = d->config + PCI_BAR0 + 4 * n, *mask = d->wmask + PCI_BAR0 + 4 * n;
+	uint8_t *reg = d->config + pci_bar_reg(n), *mask = d->wmask + pci_bar_reg(n);
 
 	bar->io = (struct io_region){.size = size, .ops = ops, .opaque = opaque, .name = d->model};
 	bar->space = space;
@@ -162,6 +163,7 @@ void pci_remove(struct pci_dev *d)
 	pci_unmap_bars(d);
 	p->dev[d->devfn] = NULL;
 	d->bus = NULL;
+	pci_free_rom(d);
 	if (d->ops->destroy)
 		d->ops->destroy(d);
 	bus_unlock(b);
@@ -192,7 +194,7 @@ struct want {
 };
 
 struct wants {
-	struct want v[PCI_DEVFNS * PCI_BARS];
+	struct want v[PCI_DEVFNS * PCI_REGIONS];
 	unsigned n;
 };
 
@@ -200,7 +202,7 @@ static void collect(struct pci_dev *d, void *arg)
 {
 	struct wants *w = arg;
 
-	for (unsigned n = 0; n < PCI_BARS; n++)
+	for (unsigned n = 0; n < PCI_REGIONS; n++)
 		if (d->bar[n].size)
 			w->v[w->n++] = (struct want){d, n, d->bar[n].size};
 }
@@ -225,7 +227,7 @@ static int place(const struct want *w, uint64_t *next, uint64_t end, struct err 
 			       "PCI device %s in slot %d: no room for BAR %u of %" PRIu64
 			       " bytes; plug in fewer devices",
 			       w->d->model, w->d->devfn >> 3, w->n, w->size);
-	pci_config_set(w->d, PCI_BAR0 + 4 * w->n, (uint32_t)at, 4);
+	pci_config_set(w->d, pci_bar_reg(w->n), (uint32_t)at, 4);
 	if (w->d->bar[w->n].is64)
 		pci_config_set(w->d, PCI_BAR0 + 4 * w->n + 4, (uint32_t)(at >> 32), 4);
 	*next = at + w->size;
@@ -237,7 +239,7 @@ static void enable(struct pci_dev *d, void *arg)
 	const uint8_t *pirq_to_irq = arg;
 	uint16_t cmd = get_le16(d->config + PCI_COMMAND);
 
-	for (unsigned n = 0; n < PCI_BARS; n++)
+	for (unsigned n = 0; n < PCI_REGIONS; n++)
 		if (d->bar[n].size)
 			cmd |= d->bar[n].space == BUS_PIO ? PCI_CMD_IO : PCI_CMD_MEM;
 	pci_config_set(d, PCI_COMMAND, cmd, 2);

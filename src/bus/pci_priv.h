@@ -21,6 +21,7 @@
 #define PCI_BAR0	0x10
 #define PCI_SUBVENDOR	0x2c
 #define PCI_SUBDEVICE	0x2e
+#define PCI_ROM_REG	0x30
 #define PCI_CAP_PTR	0x34
 #define PCI_IRQ_LINE	0x3c
 #define PCI_IRQ_PIN	0x3d
@@ -35,6 +36,7 @@
 #define PCI_STS_CAPS	 0x0010
 #define PCI_STS_W1C	 0xf900
 #define PCI_MULTIFUNC	 0x80
+#define PCI_ROM_ON	 0x01 /* in the ROM's BAR */
 
 #define PCI_DEVFNS 256
 #define PCI_PIRQS  4
@@ -55,6 +57,12 @@ struct pci_bus {
 	bool counted[PCI_DEVFNS];     /* this device is among them */
 	bool intx_off[PCI_DEVFNS];    /* command bit 10, for threads without the bus lock */
 };
+
+/* Offset of BAR n in the header. */
+static inline unsigned pci_bar_reg(unsigned n)
+{
+	return n == PCI_ROM ? PCI_ROM_REG : PCI_BAR0 + 4 * n;
+}
 
 /* Reads and writes as the guest does; under the bus lock. */
 uint32_t pci_config_get(struct pci_dev *d, unsigned off, unsigned len);

@@ -183,14 +183,20 @@ static void print_pci(struct pci_dev *d, void *arg)
 	hmp_print(h, "slot %02x.%x: %04x:%04x %s%s%s%s\n", d->devfn >> 3, d->devfn & 7u,
 		  d->config[0] | d->config[1] << 8, d->config[2] | d->config[3] << 8, d->model,
 		  d->id[0] ? ", id " : "", d->id, d->hidden ? ", ejected" : "");
-	for (unsigned n = 0; n < PCI_BARS; n++) {
+	for (unsigned n = 0; n < PCI_REGIONS; n++) {
 		const struct pci_bar *b = &d->bar[n];
+		char name[] = "BAR 0";
+
+		if (n == PCI_ROM)
+			snprintf(name, sizeof(name), "ROM");
+		else
+			name[4] = (char)('0' + n);
 
 		if (b->mapped)
-			hmp_print(h, "      BAR %u: %s at 0x%" PRIx64 ", 0x%" PRIx64 " bytes\n", n,
+			hmp_print(h, "      %s: %s at 0x%" PRIx64 ", 0x%" PRIx64 " bytes\n", name,
 				  b->space == BUS_PIO ? "ports" : "memory", b->io.base, b->size);
 		else if (b->size)
-			hmp_print(h, "      BAR %u: %s, not mapped\n", n,
+			hmp_print(h, "      %s: %s, not mapped\n", name,
 				  b->space == BUS_PIO ? "ports" : "memory");
 	}
 }

@@ -320,6 +320,44 @@ def replug():
     vm.end()
 
 
+def set_config(vm, slot, off, val):
+    vm.q("outl", 0xcf8, 0x80000000 | slot << 11 | off)
+    vm.q("outl", 0xcfc, val)
+
+
+def roms():
+    """romfile=: of a card that was there from the start, and of cards that come."""
+    path = os.path.join(TMP.name, "card.rom")
+    image = bytearray(os.urandom(3000))
+    image[:2] = b"\x55\xaa"
+    struct.pack_into("<H4sHH", image, 0x18, 0x1a, b"PCIR", 0x8086, 0x100e)
+    Path(path).write_bytes(image)
+    vm = Vm("-netdev", "user,id=n0", "-device", "e1000,netdev=n0,id=first,romfile=" + path)
+    vm.acpi_on()
+    for slot, device, size in ((4, "e1000,id=hot,", 0x1000), (3, None, 0x1000)):
+        if device:
+            vm.says("device_add with a ROM", "device_add %sromfile=%s" % (device, path))
+        set_config(vm, slot, 0x30, 0xffffffff)
+        check("slot %d: size and enable bit" % slot, vm.config(slot, 0x30) == 0xffffffff & ~(size - 1) | 1,
+              hex(vm.config(slot, 0x30)))
+        set_config(vm, slot, 0x30, 0xe2000001)
+        set_config(vm, slot, 4, 2)
+        check("slot %d: the guest reads the file" % slot, vm.q.load(0xe2000000, len(image)) == image)
+        vm.q("writel", 0xe2000000, 0x12345678)
+        check("slot %d: it cannot write" % slot, vm.q.load(0xe2000000, 4) == image[:4])
+        set_config(vm, slot, 0x30, 0xe2000000)
+        check("slot %d: off" % slot, vm.q.load(0xe2000000, 4) == b"\xff" * 4)
+    check("info pci has it", "ROM: memory, not mapped" in vm.cmd("info pci"))
+    for n, what in enumerate(("rombar=0,romfile=" + path, "romfile=", "rombar=0,romfile=/nowhere/x")):
+        vm.says("no ROM: " + what.replace(TMP.name, ""), "device_add rtl8139,%s" % what)
+        set_config(vm, 5 + n, 0x30, 0xffffffff)
+        check("and none is there", vm.config(5 + n, 0) == 0x813910ec and vm.config(5 + n, 0x30) == 0)
+    vm.says("a file that is not there", "device_add virtio-net-pci,romfile=/nowhere/x", "romfile=/nowhere/x", "No such")
+    vm.says("a folder", "device_add virtio-net-pci,romfile=" + TMP.name, "it is no file")
+    check("nothing is left of it", vm.config(8, 0) == 0xffffffff)
+    vm.end()
+
+
 def tcp_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -347,7 +385,7 @@ def forwards():
     vm.end()
 
 
-for test in [errors, one_card, under_load, replug, forwards]:
+for test in [errors, one_card, under_load, replug, roms, forwards]:
     try:
         test()
     except Exception as e:  # pylint: disable=broad-except

@@ -154,7 +154,6 @@ static const struct opt opt_list[] = {
 			"the driver's ITR and delays are always kept: leave mitigation= out"),
 	NIC_OPT_MISSING("extra_mac_registers", "all MAC registers are always there: leave it out"),
 	NIC_OPT_MISSING("init-vet", "VET always starts with 0x8100: leave init-vet= out"),
-	NIC_OPT_MISSING("romfile", "boot ROMs are not there yet: leave romfile= out"),
 	NIC_OPT_MISSING("bootindex",
 			"boot from the network is not there yet: leave bootindex= out"),
 	NIC_OPT_MISSING("bus", "there is one PCI bus only: leave bus= out"),
@@ -226,8 +225,7 @@ static int create(const struct nic_model *m, const struct e1000_chip *chip,
 	}
 	net_port_init(&n->nic.port, ops, o->nic.id ? o->nic.id : m->name);
 	init_pci(n);
-	snprintf(n->pci.id, sizeof(n->pci.id), "%s", n->nic.port.name);
-	rc = pci_add(bus, &n->pci, o->nic.devfn, e);
+	rc = nic_plug(&n->nic, &o->nic, bus, e);
 	if (rc < 0) {
 		free_card(n);
 		return rc;

@@ -34,6 +34,21 @@ void nic_conf_defaults(struct nic_conf *c)
 {
 	c->devfn = PCI_AUTO;
 	c->vectors = NIC_VECTORS_AUTO;
+	c->rombar = 1;
+}
+
+int nic_plug(struct nic *n, const struct nic_conf *c, struct pci_bus *bus, struct err *e)
+{
+	int rc = 0;
+
+	snprintf(n->pci->id, sizeof(n->pci->id), "%s", n->port.name);
+	if (c->romfile && c->romfile[0] && c->rombar)
+		rc = pci_load_rom(n->pci, c->romfile, e);
+	if (!rc)
+		rc = pci_add(bus, n->pci, c->devfn, e);
+	if (rc < 0)
+		pci_free_rom(n->pci);
+	return rc;
 }
 
 void nic_info(char *buf, size_t len, uint64_t mac)

@@ -16,6 +16,8 @@ struct nic_conf {
 	struct opt_mac mac; /* set by assembly if the user did not */
 	int devfn;	    /* PCI_AUTO or slot << 3 | function */
 	uint32_t vectors;   /* MSI-X vectors; 0: INTx; NIC_VECTORS_AUTO: the model's choice */
+	char *romfile;	    /* boot ROM; NULL or empty: none */
+	uint32_t rombar;    /* 0: the guest sees none */
 };
 
 struct nic {

@@ -15,6 +15,10 @@ void nic_conf_defaults(struct nic_conf *c);
 /* net_port_ops.info of a card with address mac, first byte lowest. */
 void nic_info(char *buf, size_t len, uint64_t mac);
 
+/* A made card, its port named: puts it into the bus, with its ROM. After an error it is the
+ * caller's still. */
+int nic_plug(struct nic *n, const struct nic_conf *c, struct pci_bus *bus, struct err *e);
+
 /* addr=: "slot[.function]", hexadecimal as QEMU has it. out: a struct that begins with nic_conf. */
 int nic_parse_addr(const char *value, void *out, struct err *e);
 
@@ -37,6 +41,18 @@ int nic_parse_addr(const char *value, void *out, struct err *e);
 		 .off = offsetof(struct nic_conf, mac),                                            \
 		 .arg = "aa:bb:cc:dd:ee:ff",                                                       \
 		 .help = "MAC address (default: made up, the same at each start)"},                \
+		{.name = "romfile",                                                                \
+		 .type = OPT_STR,                                                                  \
+		 .off = offsetof(struct nic_conf, romfile),                                        \
+		 .arg = "path",                                                                    \
+		 .help = "boot ROM image; without firmware only the guest's system reads it "      \
+			 "(default: none)"},                                                       \
+		{.name = "rombar",                                                                 \
+		 .type = OPT_U32,                                                                  \
+		 .off = offsetof(struct nic_conf, rombar),                                         \
+		 .max = 1,                                                                         \
+		 .arg = "0|1",                                                                     \
+		 .help = "0: leave the boot ROM out, romfile= is not read (default: 1)"},          \
 	{                                                                                          \
 		.name = "addr", .type = OPT_CUSTOM, .off = offsetof(struct nic_conf, devfn),       \
 		.arg = "slot[.function]",                                                          \

@@ -311,7 +311,6 @@ static const struct opt rtl_opt_list[] = {
 	 .off = offsetof(struct rtl_opts, cplus),
 	 .arg = "on|off",
 	 .help = "off: an RTL8139C (revision 0x10), without descriptors (default: on)"},
-	NIC_OPT_MISSING("romfile", "boot ROMs are not there yet: leave romfile= out"),
 	NIC_OPT_MISSING("bootindex",
 			"boot from the network is not there yet: leave bootindex= out"),
 	NIC_OPT_MISSING("bus", "there is one PCI bus only: leave bus= out"),
@@ -349,7 +348,7 @@ static int rtl_create(const void *opts, struct pci_bus *bus, struct nic **out, s
 		return rc;
 	}
 	n->opts = *o;
-	n->opts.nic.id = NULL;
+	n->opts.nic.id = n->opts.nic.romfile = NULL;
 	memcpy(n->nic.mac, o->nic.mac.b, 6);
 	n->nic.model = &rtl8139_model;
 	n->nic.pci = &n->pci;
@@ -361,10 +360,9 @@ static int rtl_create(const void *opts, struct pci_bus *bus, struct nic **out, s
 	rtl_eeprom_init(&n->eeprom, n->nic.mac);
 	rtl_reset(n, true);
 	net_port_init(&n->nic.port, &rtl_port_ops, o->nic.id ? o->nic.id : "rtl8139");
-	snprintf(n->pci.id, sizeof(n->pci.id), "%s", n->nic.port.name);
 	rc = init_pci(n, e);
 	if (!rc)
-		rc = pci_add(bus, &n->pci, o->nic.devfn, e);
+		rc = nic_plug(&n->nic, &o->nic, bus, e);
 	if (rc < 0) {
 		rtl_free(n);
 		return rc;

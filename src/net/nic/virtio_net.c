@@ -445,7 +445,6 @@ static const struct opt vnet_opt_list[] = {
 	NIC_OPT_MISSING("tx", "the choice of a transmit timer is not there: frames leave at once"),
 	NIC_OPT_MISSING("x-txtimer", "there is no transmit timer: frames leave at once"),
 	NIC_OPT_MISSING("x-txburst", "there is no limit on bursts to set: leave x-txburst= out"),
-	NIC_OPT_MISSING("romfile", "boot ROMs are not there yet: leave romfile= out"),
 	NIC_OPT_MISSING("bootindex",
 			"boot from the network is not there yet: leave bootindex= out"),
 	NIC_OPT_MISSING("bus", "there is one PCI bus only: leave bus= out"),
@@ -547,7 +546,7 @@ static int vnet_create(const void *opts, struct pci_bus *bus, struct nic **out, 
 	if (!n)
 		return err_set(e, ENOMEM, "no memory for virtio-net-pci");
 	n->opts = *o;
-	n->opts.nic.id = NULL;
+	n->opts.nic.id = n->opts.nic.romfile = NULL;
 	memcpy(n->nic.mac, o->nic.mac.b, 6);
 	n->nic.model = &virtio_net_model;
 	n->nic.pci = &n->v.pci;
@@ -562,8 +561,7 @@ static int vnet_create(const void *opts, struct pci_bus *bus, struct nic **out, 
 		return rc;
 	}
 	net_port_init(&n->nic.port, &vnet_port_ops, o->nic.id ? o->nic.id : "virtio-net");
-	snprintf(n->v.pci.id, sizeof(n->v.pci.id), "%s", n->nic.port.name);
-	rc = pci_add(bus, &n->v.pci, o->nic.devfn, e);
+	rc = nic_plug(&n->nic, &o->nic, bus, e);
 	if (rc < 0) {
 		virtio_pci_exit(&n->v);
 		vnet_free(n);

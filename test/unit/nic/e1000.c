@@ -32,8 +32,7 @@ static void family(void **state)
 
 static void options(void **state)
 {
-	static const char *const bad[] = {"vectors=3", "mitigation=on", "romfile=x", "bus=b",
-					  "x=1"};
+	static const char *const bad[] = {"vectors=3", "mitigation=on", "rombar=2", "bus=b", "x=1"};
 	const struct nic_model *m = nic_model_find("e1000");
 	struct e1000_opts o;
 	struct nic *nic;
