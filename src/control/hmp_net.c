@@ -144,31 +144,6 @@ void hmp_hostfwd_remove(struct hmp *h, int argc, char **argv)
 	hostfwd(h, argc, argv, false);
 }
 
-/*
- * A card whose driver can be told to announce itself is; for the others a RARP request with the
- * card's address as its source teaches switches where it is now (as QEMU does).
- */
-static void announce(struct vm_net *v)
-{
-	uint8_t rarp[60] = {
-		[12] = 0x80, 0x35, 0, 1, 8, 0, 6, 4, 0, 3, /* Ethernet, IPv4, reverse request */
-	};
-	struct iovec vec[2] = {[1] = {rarp, sizeof(rarp)}};
-	struct net_frame f = {.vec = vec, .nvec = 2, .len = sizeof(rarp)};
-
-	if (!v->port->peer)
-		return;
-	if (v->port->ops->announce) {
-		v->port->ops->announce(v->port);
-		return;
-	}
-	memset(rarp, 0xff, 6);
-	memcpy(rarp + 6, v->nic->mac, 6);
-	memcpy(rarp + 22, v->nic->mac, 6);
-	memcpy(rarp + 32, v->nic->mac, 6);
-	net_push(v->port, 0, &f, 1);
-}
-
 void hmp_announce(struct hmp *h, int argc, char **argv)
 {
 	struct vm *vm = hmp_vm(h);
@@ -177,8 +152,10 @@ void hmp_announce(struct hmp *h, int argc, char **argv)
 	(void)argv;
 	vm_park(vm);
 	for (unsigned i = 0; i < vm->conf->nnet; i++) {
-		if (vm->net[i].nic)
-			announce(&vm->net[i]);
+		struct net_port *p = vm->net[i].nic ? vm->net[i].port : NULL;
+
+		if (p && p->peer && p->ops->announce)
+			p->ops->announce(p);
 	}
 	vm_unpark(vm);
 }

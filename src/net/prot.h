@@ -12,6 +12,7 @@
 
 #define ETH_IP4	 0x0800
 #define ETH_ARP	 0x0806
+#define ETH_RARP 0x8035
 #define ETH_VLAN 0x8100
 #define ETH_IP6	 0x86dd
 

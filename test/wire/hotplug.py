@@ -358,6 +358,50 @@ def roms():
     vm.end()
 
 
+def announcements():
+    """A card that moves tells the new wire, if its guest cannot: RARP requests, seen by a card that is there."""
+    macs = ["52:54:00:01:02:%02x" % i for i in (16, 17, 18)]
+    cards = ["e1000", "rtl8139", "virtio-net-pci"]
+    options = ["-netdev", "hubport,id=h0,hubid=1", "-device", "virtio-net-pci,netdev=h0,id=ear,vectors=3"]
+    for i, (card, mac) in enumerate(zip(cards, macs)):
+        options += ["-netdev", "user,id=n%d" % i, "-netdev", "hubport,id=to%d,hubid=1" % i,
+                    "-device", "%s,netdev=n%d,id=c%d,mac=%s" % (card, i, i, mac)]
+    vm = Vm(*options)
+    ear = First(vm.q)
+    ear.up()
+
+    def heard():
+        """Source addresses of the requests in 2 s, with time for the loop to see each tenth of them."""
+        for _ in range(20):
+            vm.q("clock_step", 10**8)
+            time.sleep(0.01)
+        got, end = [], time.monotonic() + 0.3
+        while time.monotonic() < end:
+            used = ear.rx.take()
+            if not used:
+                time.sleep(0.01)
+                continue
+            f = vm.q.load(vn.BUFS + vn.BUF * used[0], used[1])[ear.hdr:]
+            ear.rx.add(used[0])
+            ear.kick(0)
+            if f[:6] == b"\xff" * 6 and f[12:22] == bytes.fromhex("80350001080006040003") and f[6:12] == f[22:28]:
+                got.append(f[6:12].hex(":"))
+        return got
+
+    check("nobody speaks by himself", not heard())
+    for i, card in enumerate(cards):
+        vm.says("%s moves" % card, "netdev_replug c%d to%d" % (i, i))
+        got = heard()
+        check("%s tells the new wire five times" % card, got == [macs[i]] * 5, got)
+    vm.says("announce_self", "announce_self")
+    got = heard()
+    check("and again when all are asked", sorted(got) == sorted(macs * 5), got)
+    vm.says("announce_self", "announce_self")
+    vm.says("a card goes while it speaks", "netdev_replug c0 n0")
+    check("the others go on", len(heard()) >= 10)
+    vm.end()
+
+
 def tcp_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -385,7 +429,7 @@ def forwards():
     vm.end()
 
 
-for test in [errors, one_card, under_load, replug, roms, forwards]:
+for test in [errors, one_card, under_load, replug, roms, announcements, forwards]:
     try:
         test()
     except Exception as e:  # pylint: disable=broad-except

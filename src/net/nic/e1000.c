@@ -72,6 +72,7 @@ static void e1000_detach(struct net_port *p)
 
 	if (!l)
 		return;
+	net_announce_stop(&n->nic.announce);
 	e1000_irq_flush(n);
 	e1000_tx_forget(&n->tx, l);
 	e1000_irq_forget(n);
@@ -99,11 +100,23 @@ static void e1000_link(struct net_port *p, bool up)
 	e1000_phy_link(e1000_of_port(p), up);
 }
 
+static uint64_t address(const struct e1000 *n)
+{
+	return e1000_get(n, R_RAL) | (uint64_t)e1000_get(n, R_RAH) << 32;
+}
+
+static void e1000_announce(struct net_port *p)
+{
+	struct e1000 *n = e1000_of_port(p);
+
+	net_announce_start(&n->nic.announce, p, address(n));
+}
+
 static void e1000_info(const struct net_port *p, char *buf, size_t len)
 {
 	const struct e1000 *n = e1000_of_port((struct net_port *)(uintptr_t)p);
 
-	nic_info(buf, len, e1000_get(n, R_RAL) | (uint64_t)e1000_get(n, R_RAH) << 32);
+	nic_info(buf, len, address(n));
 }
 
 static void e1000_port_destroy(struct net_port *p)
@@ -116,7 +129,7 @@ static void e1000_port_destroy(struct net_port *p)
 	{                                                                                          \
 		.kind = (kind_), .push = e1000_push, .resume = e1000_resume, .caps = e1000_caps,   \
 		.attach = e1000_attach, .detach = e1000_detach, .link = e1000_link,                \
-		.info = e1000_info, .destroy = e1000_port_destroy,                                 \
+		.announce = e1000_announce, .info = e1000_info, .destroy = e1000_port_destroy,     \
 	}
 
 /* --- PCI ------------------------------------------------------------------------------------ */

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/opt.h"
 #include "bus/pci.h"
+#include "net/port/announce.h"
 #include "net/port/port.h"
 
 #define NIC_VECTORS_AUTO UINT32_MAX
@@ -25,6 +26,7 @@ struct nic {
 	struct pci_dev *pci;
 	uint8_t mac[6];
 	const struct nic_model *model;
+	struct net_announce announce;
 };
 
 struct nic_model {

@@ -167,8 +167,16 @@ static void set_link(struct rtl *n, bool up)
 	rtl_raise(n, INT_LINKCHG);
 }
 
+static void rtl_announce(struct net_port *p)
+{
+	struct rtl *n = rtl_of_port(p);
+
+	net_announce_start(&n->nic.announce, p, atomic_load(&n->mac));
+}
+
 static void rtl_detach(struct net_port *p)
 {
+	net_announce_stop(&rtl_of_port(p)->nic.announce);
 	set_loop(rtl_of_port(p), NULL, NULL);
 }
 
@@ -210,6 +218,7 @@ static const struct net_port_ops rtl_port_ops = {
 	.attach = rtl_attach,
 	.detach = rtl_detach,
 	.link = rtl_link,
+	.announce = rtl_announce,
 	.info = rtl_info,
 	.destroy = rtl_port_destroy,
 };

@@ -278,6 +278,7 @@ static void vnet_detach(struct net_port *p)
 {
 	struct vnet *n = vnet_of_port(p);
 
+	net_announce_stop(&n->nic.announce);
 	for (unsigned i = 0; i < VNET_PAIRS; i++)
 		vnet_tx_forget(&n->tx[i], atomic_load(&n->v.q[2 * i + 1].loop));
 	for (unsigned i = 0; i < n->v.conf.nqueues; i++)
@@ -285,13 +286,21 @@ static void vnet_detach(struct net_port *p)
 	atomic_store(&n->peer_offloads, NET_CAP_OFFLOADS);
 }
 
-/* The guest is elsewhere now: it shall tell its neighbours (5.1.6.5.4). */
+/* The guest is elsewhere now: it shall tell its neighbours (5.1.6.5.4). False: it cannot. */
+static bool ask_guest(struct vnet *n)
+{
+	if (!n->running || !virtio_has(&n->v, VIRTIO_NET_F_GUEST_ANNOUNCE))
+		return false;
+	set_status(n, VIRTIO_NET_S_ANNOUNCE, 0);
+	return true;
+}
+
 static void vnet_announce(struct net_port *p)
 {
 	struct vnet *n = vnet_of_port(p);
 
-	if (n->running && virtio_has(&n->v, VIRTIO_NET_F_GUEST_ANNOUNCE))
-		set_status(n, VIRTIO_NET_S_ANNOUNCE, 0);
+	if (!ask_guest(n))
+		net_announce_start(&n->nic.announce, p, atomic_load(&n->mac));
 }
 
 static int vnet_attach(struct net_port *p, struct err *e)
@@ -319,7 +328,7 @@ static int vnet_attach(struct net_port *p, struct err *e)
 	/* Frames that wait in the rings get going. */
 	for (unsigned i = 0; i < n->v.conf.nqueues; i++)
 		virtio_pci_kick(&n->v, i);
-	vnet_announce(p);
+	ask_guest(n);
 	return 0;
 }
 

@@ -114,7 +114,7 @@ struct net_port_ops {
 	/* [ctl] The wire went down or up (set_link on either end). Optional. */
 	void (*link)(struct net_port *p, bool up);
 	/* [ctl] net_replug() has put this port on another wire: it should tell the new network
-	 * where it is (gratuitous ARP, VIRTIO_NET_S_ANNOUNCE). Optional. */
+	 * where it is (VIRTIO_NET_S_ANNOUNCE, announce.h). Optional. */
 	void (*announce)(struct net_port *p);
 	/* [ctl] One line for `info network` behind the kind, e.g. "net=10.0.2.0,restrict=off" or
 	 * "macaddr=52:54:…". Optional. */

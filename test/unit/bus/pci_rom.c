@@ -53,7 +53,7 @@ static int setup(void **state)
 		image[i] = (uint8_t)(i * 7 + i / 256);
 	put_le16(image, 0xaa55);
 	put_le16(image + 0x18, 0x1c);
-	memcpy(image + 0x1c, "PCIR", 4);
+	put_le32(image + 0x1c, 0x52494350); /* "PCIR" */
 	put_le16(image + 0x20, 0x1af4);
 	put_le16(image + 0x22, 0x1000);
 	write_file(image, LEN);
@@ -262,7 +262,7 @@ static void broken_images_are_shown_too(void **state)
 	for (unsigned i = 0; i < 5; i++) {
 		struct pci_dev *d = make();
 
-		memcpy(image, "\x55\xaa", 2);
+		put_le16(image, 0xaa55);
 		put_le16(image + 0x18, i < 2 ? 0xffff : 0x1c);
 		write_file(image, i == 0 ? 2 : i == 1 ? LEN : i == 2 ? 0x1c + 23 : 0x1a);
 		assert_int_equal(pci_load_rom(d, path, NULL), 0);
