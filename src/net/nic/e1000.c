@@ -61,8 +61,9 @@ static void e1000_resume(struct net_port *p, unsigned q)
 
 static void e1000_caps(const struct net_port *p, struct net_caps *c)
 {
-	(void)p;
-	*c = (struct net_caps){.queues = 1};
+	const struct e1000 *n = e1000_of_port((struct net_port *)(uintptr_t)p);
+
+	*c = (struct net_caps){.queues = 1, .lends = n->rx.lends};
 }
 
 static void e1000_detach(struct net_port *p)
@@ -127,9 +128,10 @@ static void e1000_port_destroy(struct net_port *p)
 
 #define PORT_OPS(kind_)                                                                            \
 	{                                                                                          \
-		.kind = (kind_), .push = e1000_push, .resume = e1000_resume, .caps = e1000_caps,   \
-		.attach = e1000_attach, .detach = e1000_detach, .link = e1000_link,                \
-		.announce = e1000_announce, .info = e1000_info, .destroy = e1000_port_destroy,     \
+		.kind = (kind_), .push = e1000_push, .resume = e1000_resume, .lend = e1000_lend,   \
+		.commit = e1000_commit, .caps = e1000_caps, .attach = e1000_attach,                \
+		.detach = e1000_detach, .link = e1000_link, .announce = e1000_announce,            \
+		.info = e1000_info, .destroy = e1000_port_destroy,                                 \
 	}
 
 /* --- PCI ------------------------------------------------------------------------------------ */
@@ -145,6 +147,7 @@ static void reset(struct pci_dev *d)
 static void free_card(struct e1000 *n)
 {
 	e1000_tx_exit(&n->tx);
+	e1000_rx_exit(&n->rx);
 	seat_exit(&n->seat);
 	free(n);
 }
@@ -185,9 +188,10 @@ static int init_parts(struct e1000 *n, struct err *e)
 
 	if (!rc)
 		rc = e1000_tx_init(&n->tx, n, e);
+	if (!rc)
+		rc = e1000_rx_init(&n->rx, n, e);
 	if (rc < 0)
 		return rc;
-	n->rx.n = n;
 	e1000_irq_init(n);
 	e1000_phy_init(n);
 	e1000_ee_init(n);
