@@ -53,7 +53,7 @@ size_t iov_copy(const struct iovec *dst, unsigned nd, size_t doff, const struct 
 		size_t part = MIN(dst[d].iov_len - doff, src[s].iov_len - soff);
 
 		part = MIN(part, len - done);
-		memcpy((char *)dst[d].iov_base + doff, (const char *)src[s].iov_base + soff, part);
+		memmove((char *)dst[d].iov_base + doff, (const char *)src[s].iov_base + soff, part);
 		doff += part;
 		soff += part;
 		done += part;

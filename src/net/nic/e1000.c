@@ -101,8 +101,9 @@ static void e1000_resume(struct net_port *p, unsigned q)
 
 static void e1000_caps(const struct net_port *p, struct net_caps *c)
 {
-	(void)p;
-	*c = (struct net_caps){.queues = 1};
+	const struct e1000 *n = e1000_of_port((struct net_port *)(uintptr_t)p);
+
+	*c = (struct net_caps){.queues = 1, .lends = n->rx.lends};
 }
 
 static void e1000_detach(struct net_port *p)
@@ -159,9 +160,10 @@ static void e1000_port_destroy(struct net_port *p)
 
 #define PORT_OPS(kind_)                                                                            \
 	{                                                                                          \
-		.kind = (kind_), .push = e1000_push, .resume = e1000_resume, .caps = e1000_caps,   \
-		.attach = e1000_attach, .detach = e1000_detach, .link = e1000_link,                \
-		.info = e1000_info, .destroy = e1000_port_destroy,                                 \
+		.kind = (kind_), .push = e1000_push, .resume = e1000_resume, .lend = e1000_lend,   \
+		.commit = e1000_commit, .caps = e1000_caps, .attach = e1000_attach,                \
+		.detach = e1000_detach, .link = e1000_link, .info = e1000_info,                    \
+		.destroy = e1000_port_destroy,                                                     \
 	}
 
 /* --- PCI ------------------------------------------------------------------------------------ */
@@ -177,6 +179,7 @@ static void reset(struct pci_dev *d)
 static void free_card(struct e1000 *n)
 {
 	e1000_tx_exit(&n->tx);
+	e1000_rx_exit(&n->rx);
 	if (n->kick >= 0)
 		close(n->kick);
 	pthread_mutex_destroy(&n->home);
@@ -221,9 +224,10 @@ static int init_parts(struct e1000 *n, struct err *e)
 {
 	int rc = e1000_tx_init(&n->tx, n, e);
 
+	if (rc == 0)
+		rc = e1000_rx_init(&n->rx, n, e);
 	if (rc < 0)
 		return rc;
-	n->rx.n = n;
 	n->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (n->kick < 0)
 		return err_set(e, errno, "%s: no eventfd: %s", n->chip->name, strerror(errno));

@@ -96,6 +96,9 @@ struct e1000_rx {
 	uint64_t due_abs;
 	struct loop_timer timer;
 	_Atomic bool stalled;
+	bool lends;		/* as the peer was told */
+	unsigned lent;		/* slots, until commit() */
+	struct iovec *lend_vec; /* NET_VEC_MAX for each slot */
 };
 
 struct e1000_phy {
@@ -209,9 +212,13 @@ void e1000_tx_resume(struct e1000_tx *t);
 void e1000_tx_forget(struct e1000_tx *t, struct loop *l);
 
 /* e1000_rx.c */
+int e1000_rx_init(struct e1000_rx *r, struct e1000 *n, struct err *e);
+void e1000_rx_exit(struct e1000_rx *r);
 void e1000_rx_setup(struct e1000 *n);	  /* [q] ring registers or RCTL changed */
 void e1000_rx_kicked(struct e1000_rx *r); /* [q] RDT may have moved */
 unsigned e1000_push(struct net_port *p, unsigned q, struct net_frame *f, unsigned n);
+unsigned e1000_lend(struct net_port *p, unsigned q, uint32_t room, struct net_slot *s, unsigned n);
+void e1000_commit(struct net_port *p, unsigned q, struct net_slot *s, unsigned n);
 
 /* e1000_filter.c */
 #define E1000_INEXACT 1 /* passed by the multicast hash only: status PIF */

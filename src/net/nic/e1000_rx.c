@@ -3,8 +3,12 @@
  * e1000, peer to guest (SDM 3.2).
  *
  * The driver's tail stands behind the last empty descriptor. A frame that passes the filter goes
- * into as many of them as it needs, copied straight into guest memory, in two steps: first the
- * descriptors are collected, then, when there are enough, filled and written back in order.
+ * into as many of them as it needs, in two steps: first the descriptors are collected, then, when
+ * there are enough, filled and written back in order. push() copies the frame; lend() hands the
+ * buffers behind the ring's head to the peer, which writes the frame there, and commit() then
+ * stores it as push() would, only that what lies in its place already is not copied. (It does
+ * not when a frame of the batch was dropped or took fewer descriptors than were lent: the rest
+ * moves up.)
  *
  * Without enough descriptors the peer keeps the frame, the driver is told (RXO), and the peer is
  * resumed when the tail moves. A receiver that is off, or a ring that cannot work, takes every
@@ -12,6 +16,7 @@
  *
  * Frames here have no FCS. Where the driver wants it stored (SECRC off) there are four zero bytes.
  */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/iov.h"
@@ -103,6 +108,26 @@ static enum stored collect(struct e1000_rx *r, struct fill *f, uint32_t tail)
 	return STORED;
 }
 
+/* Do the frame's bytes lie in the collected buffers? They were lent, then. */
+static bool in_place(const struct fill *f, const struct net_frame *fr)
+{
+	uint32_t left = fr->len;
+	unsigned at = 1;
+
+	for (unsigned i = 0; i < f->n && left; i++) {
+		uint32_t part = (uint32_t)MIN(f->vec[i].iov_len, left);
+
+		if (!part)
+			continue;
+		if (at == fr->nvec || fr->vec[at].iov_base != f->vec[i].iov_base ||
+		    fr->vec[at].iov_len < part)
+			return false;
+		left -= part;
+		at++;
+	}
+	return !left;
+}
+
 static void copy_in(struct fill *f, const struct net_frame *fr)
 {
 	uint32_t len = fr->len, cut = f->tag ? TAG : 0;
@@ -111,7 +136,7 @@ static void copy_in(struct fill *f, const struct net_frame *fr)
 		iov_copy(f->vec, f->n, 0, fr->vec + 1, fr->nvec - 1, 0, 2 * ETH_ALEN);
 		iov_copy(f->vec, f->n, 2 * ETH_ALEN, fr->vec + 1, fr->nvec - 1, 2 * ETH_ALEN + TAG,
 			 len - 2 * ETH_ALEN - TAG);
-	} else {
+	} else if (!in_place(f, fr)) {
 		iov_copy(f->vec, f->n, 0, fr->vec + 1, fr->nvec - 1, 0, len);
 	}
 	if (f->total > len - cut)
@@ -264,45 +289,181 @@ static bool look_again(struct e1000_rx *r, uint32_t *tail)
 	return true;
 }
 
+/* What a batch was, for statistics and the interrupt. */
+struct batch {
+	struct e1000_tally good, all;
+	uint32_t before; /* descriptors the driver had left us */
+	uint32_t head;
+	bool srpd;
+};
+
+static void begin(struct e1000_rx *r, struct batch *b)
+{
+	*b = (struct batch){.head = r->ring.head};
+	if (ring_works(r))
+		b->before = e1000_ring_left(&r->ring, tail_of(r->n));
+}
+
+static enum stored store_counted(struct e1000_rx *r, const struct net_frame *f, struct batch *b)
+{
+	enum stored rc = store(r, f, &b->good);
+
+	if (rc == NO_ROOM)
+		return rc;
+	b->srpd |= rc == STORED && f->len <= e1000_get(r->n, R_RSRPD);
+	e1000_tally_add(&b->all, f->len, 0, 1);
+	return rc;
+}
+
+static void end(struct e1000_rx *r, const struct batch *b, bool stalled)
+{
+	struct e1000 *n = r->n;
+
+	if (!ring_works(r))
+		return;
+	count_good(n, &b->good);
+	e1000_count(n, R_TPR, b->all.frames);
+	atomic_fetch_add(&n->octets[OCTETS_TOR], b->all.bytes);
+	if (stalled)
+		e1000_count(n, R_RNBC, 1);
+	if (b->head != r->ring.head || stalled)
+		report(r, b->before, b->head != r->ring.head, b->srpd, stalled);
+}
+
 unsigned e1000_push(struct net_port *p, unsigned q, struct net_frame *f, unsigned nf)
 {
 	struct e1000 *n = e1000_of_port(p);
 	struct e1000_rx *r = &n->rx;
-	struct e1000_tally good = {0}, all = {0};
-	uint32_t tail = tail_of(n), before = 0, small = e1000_get(n, R_RSRPD), head = r->ring.head;
-	bool srpd = false;
+	uint32_t tail = tail_of(n);
+	struct batch b;
 	unsigned i = 0;
 
 	(void)q;
-	if (ring_works(r))
-		before = e1000_ring_left(&r->ring, tail);
+	begin(r, &b);
 	while (i < nf) {
-		enum stored rc;
-
 		if (!ring_works(r)) {
 			net_drop(p, 0, "the guest's receiver is off");
 			i++;
-			continue;
-		}
-		rc = store(r, &f[i], &good);
-		if (rc == NO_ROOM) {
-			if (look_again(r, &tail))
-				continue;
-			e1000_count(n, R_RNBC, 1);
+		} else if (store_counted(r, &f[i], &b) != NO_ROOM) {
+			i++;
+		} else if (!look_again(r, &tail)) {
 			break;
 		}
-		srpd |= rc == STORED && f[i].len <= small;
-		e1000_tally_add(&all, f[i].len, 0, 1);
-		i++;
 	}
-	if (!ring_works(r))
-		return i;
-	count_good(n, &good);
-	e1000_count(n, R_TPR, all.frames);
-	atomic_fetch_add(&n->octets[OCTETS_TOR], all.bytes);
-	if (head != r->ring.head || i < nf)
-		report(r, before, head != r->ring.head, srpd, i < nf);
+	end(r, &b, i < nf);
 	return i;
+}
+
+/* --- lending -------------------------------------------------------------------------------- */
+
+/* The ring's first descriptor is of no use: it says so to the driver. */
+static void spoil(struct e1000_rx *r)
+{
+	write_back(r, (uint64_t)(RXD_DD | RXD_EOP) << 32 | (uint64_t)RXD_RXE << 40);
+	e1000_set(r->n, R_RDH, r->ring.head);
+	net_drop(&r->n->nic.port, 0, "receive buffer outside of memory");
+}
+
+/*
+ * Collects, from descriptor *at on, buffers for `want` bytes in vec (NET_VEC_MAX - 1 entries).
+ * Returns how many entries, 0 when there are not enough; *spoilt: a buffer is outside of memory.
+ */
+static unsigned gather(struct e1000_rx *r, uint32_t *at, uint32_t tail, uint32_t want,
+		       struct iovec *vec, bool *spoilt)
+{
+	struct e1000_ring *g = &r->ring;
+	uint32_t room = 0, i = *at;
+	unsigned n = 0;
+
+	while (room < want) {
+		uint64_t addr;
+
+		if (i == tail || n == NET_VEC_MAX - 1)
+			return 0;
+		addr = get_le64(desc_at(g, i));
+		i = next_desc(g, i);
+		if (!addr)
+			continue;
+		vec[n].iov_base = mem_ptr(e1000_mem(r->n), addr, r->buf);
+		vec[n].iov_len = r->buf;
+		if (!vec[n++].iov_base) {
+			*spoilt = true;
+			return 0;
+		}
+		room += r->buf;
+	}
+	*at = i;
+	return n;
+}
+
+/* Fills slots with what lies between head and tail. */
+static unsigned lend_slots(struct e1000_rx *r, uint32_t tail, uint32_t want, struct net_slot *s,
+			   unsigned ns)
+{
+	uint32_t fcs = e1000_get(r->n, R_RCTL) & RCTL_SECRC ? 0 : FCS, at = r->ring.head;
+	struct iovec *vec = r->lend_vec;
+	unsigned i = 0;
+
+	while (i < ns) {
+		bool spoilt = false;
+		unsigned n = gather(r, &at, tail, want + fcs, vec + 1, &spoilt);
+
+		if (!n && spoilt && !i) {
+			spoil(r);
+			at = r->ring.head;
+			continue;
+		}
+		if (!n)
+			break;
+		/* Kept for the FCS; a buffer has at least 256 bytes. */
+		vec[n].iov_len -= fcs;
+		s[i].f = (struct net_frame){.vec = vec, .nvec = n + 1, .len = n * r->buf - fcs};
+		s[i++].cookie = 0;
+		vec += NET_VEC_MAX;
+	}
+	return i;
+}
+
+unsigned e1000_lend(struct net_port *p, unsigned q, uint32_t room, struct net_slot *s, unsigned ns)
+{
+	struct e1000 *n = e1000_of_port(p);
+	struct e1000_rx *r = &n->rx;
+	uint32_t max = e1000_get(n, R_RCTL) & RCTL_LPE ? LONG_MAX : SHORT_MAX, tail = tail_of(n);
+	struct batch b;
+	unsigned i;
+
+	(void)q;
+	if (r->lent || !ring_works(r)) {
+		atomic_store(&r->stalled, true);
+		return 0;
+	}
+	begin(r, &b);
+	room = MAX(MIN(room, max - FCS), MIN_LEN);
+	room = (uint32_t)MIN(room, (uint64_t)(r->ring.count - 1) * r->buf - FCS);
+	ns = MIN(ns, NET_BATCH);
+	do
+		i = lend_slots(r, tail, room, s, ns);
+	while (!i && look_again(r, &tail) && ring_works(r));
+	if (!i)
+		end(r, &b, true);
+	r->lent = i;
+	return i;
+}
+
+void e1000_commit(struct net_port *p, unsigned q, struct net_slot *s, unsigned ns)
+{
+	struct e1000_rx *r = &e1000_of_port(p)->rx;
+	unsigned lent = r->lent;
+	struct batch b;
+
+	(void)q;
+	r->lent = 0;
+	begin(r, &b);
+	for (unsigned i = 0; i < lent && i < ns && s[i].f.len; i++)
+		/* The driver may have stepped back with its tail meanwhile. */
+		if (!ring_works(r) || store_counted(r, &s[i].f, &b) == NO_ROOM)
+			net_drop(p, 0, "the guest took its receive buffers away");
+	end(r, &b, false);
 }
 
 /* --- life ----------------------------------------------------------------------------------- */
@@ -323,6 +484,18 @@ static uint32_t buffer_size(uint32_t rctl)
 	return rctl & RCTL_BSEX && code ? 32768u >> code : 2048u >> code;
 }
 
+int e1000_rx_init(struct e1000_rx *r, struct e1000 *n, struct err *e)
+{
+	r->n = n;
+	r->lend_vec = calloc((size_t)NET_BATCH * NET_VEC_MAX, sizeof(*r->lend_vec));
+	return r->lend_vec ? 0 : err_set(e, ENOMEM, "no memory for an %s", n->chip->name);
+}
+
+void e1000_rx_exit(struct e1000_rx *r)
+{
+	free(r->lend_vec);
+}
+
 void e1000_rx_setup(struct e1000 *n)
 {
 	struct e1000_rx *r = &n->rx;
@@ -336,6 +509,12 @@ void e1000_rx_setup(struct e1000 *n)
 	r->ring.base = len ? mem_ptr(e1000_mem(n), at, len) : NULL;
 	/* 1/2, 1/4, 1/8 of the ring. */
 	r->low = r->ring.count >> (1 + (rctl >> RCTL_RDMTS & 3));
+	/* A receiver that is off drops frames: there the peer shall push. */
+	if (r->lends != (r->on && r->ring.base)) {
+		r->lends = !r->lends;
+		if (e1000_loop(n))
+			net_caps_changed(&n->nic.port);
+	}
 	/* Whoever was turned away may try again, or be rid of its frames. */
 	e1000_rx_kicked(r);
 }

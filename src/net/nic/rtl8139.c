@@ -188,8 +188,9 @@ void rtl_timer_arm(struct rtl *n)
 
 static void rtl_caps(const struct net_port *p, struct net_caps *c)
 {
-	(void)p;
-	*c = (struct net_caps){.queues = 1};
+	const struct rtl *n = rtl_of_port((struct net_port *)(uintptr_t)p);
+
+	*c = (struct net_caps){.queues = 1, .lends = n->rx.lends};
 }
 
 static void rtl_resume(struct net_port *p, unsigned q)
@@ -253,6 +254,8 @@ static const struct net_port_ops rtl_port_ops = {
 	.kind = "rtl8139",
 	.push = rtl_push,
 	.resume = rtl_resume,
+	.lend = rtl_lend,
+	.commit = rtl_commit,
 	.caps = rtl_caps,
 	.attach = rtl_attach,
 	.detach = rtl_detach,
@@ -298,6 +301,7 @@ static void rtl_free(struct rtl *n)
 {
 	if (n->kick >= 0)
 		close(n->kick);
+	rtl_rx_exit(&n->rx);
 	pthread_mutex_destroy(&n->home);
 	pthread_mutex_destroy(&n->intx);
 	free(n);
@@ -407,7 +411,11 @@ static int rtl_create(const void *opts, struct pci_bus *bus, struct nic **out, s
 	pthread_mutex_init(&n->home, NULL);
 	pthread_mutex_init(&n->intx, NULL);
 	rtl_tx_init(&n->tx);
-	rtl_rx_init(&n->rx);
+	if (rtl_rx_init(&n->rx) < 0) {
+		n->kick = -1;
+		rtl_free(n);
+		return err_set(e, ENOMEM, "no memory for rtl8139");
+	}
 	rtl_eeprom_init(&n->eeprom, n->nic.mac);
 	rtl_reset(n, true);
 	net_port_init(&n->nic.port, &rtl_port_ops, o->nic.id ? o->nic.id : "rtl8139");

@@ -138,11 +138,14 @@ struct rtl_rx {
 	_Atomic uint16_t capr, cbr; /* C mode; cbr is written on the loop only */
 	_Atomic uint32_t missed;    /* MPC */
 	_Atomic uint16_t ersr, erbcr;
-	unsigned cur;	      /* C+: next descriptor */
-	_Atomic bool stalled; /* the guest has no room: the peer waits for resume */
-	bool dropping;	      /* it waited long enough: drop until there is room */
-	bool checking;	      /* the timer is armed */
-	unsigned checks;      /* by the timer, since a frame was taken */
+	unsigned cur;		/* C+: next descriptor */
+	_Atomic bool stalled;	/* the guest has no room: the peer waits for resume */
+	bool dropping;		/* it waited long enough: drop until there is room */
+	bool checking;		/* the timer is armed */
+	unsigned checks;	/* by the timer, since a frame was taken */
+	bool lends;		/* as the peer was told */
+	unsigned lent;		/* slots, until commit() */
+	struct iovec *lend_vec; /* RTL_RING + 1 for each slot */
 	struct loop_timer timer;
 };
 
@@ -236,7 +239,8 @@ void rtl_tx_resume(struct rtl *n); /* the peer has room */
 void rtl_tx_forget(struct rtl *n, struct loop *l);
 
 /* rtl8139_rx.c, all [loop] */
-void rtl_rx_init(struct rtl_rx *r);
+int rtl_rx_init(struct rtl_rx *r); /* 0 or -ENOMEM */
+void rtl_rx_exit(struct rtl_rx *r);
 void rtl_rx_rewind(struct rtl *n); /* the buffer is empty, the ring at its start */
 void rtl_rx_kicked(struct rtl *n); /* the guest may have made room, or switched us off */
 void rtl_rx_forget(struct rtl *n, struct loop *l);
@@ -244,5 +248,7 @@ bool rtl_rx_empty(const struct rtl *n); /* BUFE; [regs] too */
 /* Receives frames, of our own (loopback) or the peer's: how many there was room for. */
 unsigned rtl_rx_take(struct rtl *n, struct net_frame *f, unsigned nf);
 unsigned rtl_push(struct net_port *p, unsigned q, struct net_frame *f, unsigned nf);
+unsigned rtl_lend(struct net_port *p, unsigned q, uint32_t room, struct net_slot *s, unsigned ns);
+void rtl_commit(struct net_port *p, unsigned q, struct net_slot *s, unsigned ns);
 
 #endif

@@ -292,6 +292,7 @@ static void apply_cr(struct rtl *n, uint32_t v)
 static void apply_tcr(struct rtl *n, uint32_t v)
 {
 	n->tcr = (n->tcr & ~TCR_WRITE) | (v & TCR_WRITE);
+	rtl_rx_kicked(n); /* loopback, or no more */
 }
 
 static void apply_rcr(struct rtl *n, uint32_t v)

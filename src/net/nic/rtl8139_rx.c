@@ -8,7 +8,9 @@
  * at the start, or, with RCR.WRAP, simply goes on: the driver left room there.
  *
  * C+ mode (section 9.2.2): descriptors of buffers; a frame may fill several (FS … LS). The card
- * strips VLAN tags and tells whether checksums are right.
+ * strips VLAN tags and tells whether checksums are right. Here the peer may borrow the buffers and
+ * write frames there by itself; commit() stores them as push() would, only that what lies in its
+ * place already is not copied.
  *
  * Nothing is lost because the guest is slow: without room the peer keeps its frames. The chip has
  * no doorbell for "there is room" in C+ mode; drivers touch ISR or IMR when they are done with a
@@ -16,6 +18,9 @@
  * at growing intervals, STALL_CHECKS times (half a second); after that it has its frames dropped,
  * as the chip does at once, until there is room.
  */
+#include <errno.h>
+#include <stdlib.h>
+
 #include "base/csum.h"
 #include "base/iov.h"
 #include "net/nic/rtl8139.h"
@@ -240,45 +245,75 @@ static void give_back(struct rtl *n, struct bufs *b, uint32_t status, uint32_t t
 	}
 }
 
-/* Finds descriptors for len bytes. */
-static enum verdict find_bufs(struct rtl *n, struct bufs *b, uint32_t len)
+/* Collects descriptors for len bytes from *at on. *bad: a reason why they are of no use. */
+static enum verdict collect(const struct rtl *n, unsigned *at, struct bufs *b, uint32_t len,
+			    const char **bad)
 {
-	unsigned at = n->rx.cur;
-	const char *bad = NULL;
+	unsigned i = *at;
 
+	*bad = NULL;
 	b->n = b->room = 0;
-	while (b->room < len && !bad) {
+	while (b->room < len && !*bad) {
 		struct rtl_desc *d = &b->d[b->n];
 		uint32_t size;
 		bool own;
 
-		if (b->n == RTL_RING || (b->n && at == n->rx.cur)) {
-			bad = "larger than all of the guest's receive buffers";
-			break;
+		if (b->n == RTL_RING || (b->n && i == n->rx.cur)) {
+			*bad = "larger than all of the guest's receive buffers";
+			return DROPPED;
 		}
-		if (!rtl_desc_read(n, n->rdsar, at, d, &own)) {
+		if (!rtl_desc_read(n, n->rdsar, i, d, &own)) {
 			if (d->at)
 				return NO_ROOM;
-			rtl_raise(n, INT_SERR);
-			rtl_drop(n, "receive descriptor outside of memory");
+			*bad = "receive descriptor outside of memory";
+			b->n = 0;
 			return DROPPED;
 		}
 		size = d->cmd & RXD_SIZE;
 		b->vec[b->n].iov_base = mem_ptr(rtl_mem(n), d->addr, size);
 		b->vec[b->n].iov_len = size;
 		if (!size || !b->vec[b->n].iov_base)
-			bad = "receive buffer outside of memory, or of size 0";
+			*bad = "receive buffer outside of memory, or of size 0";
 		b->room += size;
 		b->n++;
-		at = rtl_desc_next(d, at);
+		i = rtl_desc_next(d, i);
 	}
-	if (!bad)
-		return TAKEN;
+	*at = i;
+	return *bad ? DROPPED : TAKEN;
+}
+
+/* Finds descriptors for the next frame, of len bytes. */
+static enum verdict find_bufs(struct rtl *n, struct bufs *b, uint32_t len)
+{
+	unsigned at = n->rx.cur;
+	const char *bad;
+	enum verdict v = collect(n, &at, b, len, &bad);
+
+	if (v != DROPPED)
+		return v;
+	rtl_drop(n, bad);
+	if (!b->n) {
+		rtl_raise(n, INT_SERR);
+		return v;
+	}
 	give_back(n, b, RXD_RES, 0);
 	atomic_fetch_add_explicit(&n->tally.rx_err, 1, memory_order_relaxed);
 	rtl_raise(n, INT_RER);
-	rtl_drop(n, bad);
-	return DROPPED;
+	return v;
+}
+
+/* Do the first len bytes of the frame lie in the buffers? They were lent, then. */
+static bool in_place(const struct bufs *b, const struct net_frame *f, uint32_t len)
+{
+	for (unsigned i = 0; i < b->n && len; i++) {
+		uint32_t part = (uint32_t)MIN(b->vec[i].iov_len, len);
+
+		if (i + 1 == f->nvec || f->vec[i + 1].iov_base != b->vec[i].iov_base ||
+		    f->vec[i + 1].iov_len < part)
+			return false;
+		len -= part;
+	}
+	return !len;
 }
 
 static uint32_t kind_bits(uint16_t kind)
@@ -315,8 +350,12 @@ static enum verdict desc_put(struct rtl *n, const struct net_frame *f, uint16_t 
 		return v;
 	if (n->cpcr & CPCR_CSUM)
 		status |= check_sums(f, head, have, l3);
-	iov_copy(b.vec, b.n, 0, f->vec + 1, f->nvec - 1, 0, 12);
-	copy_padded(b.vec, b.n, 12, f, 12 + cut, len - 12);
+	if (!cut && in_place(&b, f, f->len)) {
+		iov_write(b.vec, b.n, f->len, zeros, len - f->len);
+	} else {
+		iov_copy(b.vec, b.n, 0, f->vec + 1, f->nvec - 1, 0, 12);
+		copy_padded(b.vec, b.n, 12, f, 12 + cut, len - 12);
+	}
 	give_back(n, &b, status | len, tag);
 	return TAKEN;
 }
@@ -341,6 +380,14 @@ static bool has_room(struct rtl *n)
 	return used_bytes(n, RCR_RBLEN(n->rcr)) <= RCR_RBLEN(n->rcr) / 2;
 }
 
+static void lost(struct rtl *n)
+{
+	atomic_fetch_add_explicit(&n->rx.missed, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&n->tally.missed, 1, memory_order_relaxed);
+	rtl_raise(n, n->cpcr & CPCR_RXON ? INT_RXOVW | INT_FOVW : INT_RXOVW);
+	rtl_drop(n, "no receive buffers for too long");
+}
+
 static void check_later(struct rtl *n)
 {
 	struct loop *l = atomic_load(&n->loop);
@@ -349,14 +396,6 @@ static void check_later(struct rtl *n)
 		return;
 	n->rx.checking = true;
 	loop_timer_set(l, &n->rx.timer, loop_now(l) + (NS_PER_MS << n->rx.checks));
-}
-
-static void lost(struct rtl *n)
-{
-	atomic_fetch_add_explicit(&n->rx.missed, 1, memory_order_relaxed);
-	atomic_fetch_add_explicit(&n->tally.missed, 1, memory_order_relaxed);
-	rtl_raise(n, n->cpcr & CPCR_RXON ? INT_RXOVW | INT_FOVW : INT_RXOVW);
-	rtl_drop(n, "no receive buffers for too long");
 }
 
 static enum verdict take_one(struct rtl *n, const struct net_frame *f)
@@ -379,8 +418,12 @@ static enum verdict take_one(struct rtl *n, const struct net_frame *f)
 	v = n->cpcr & CPCR_RXON ? desc_put(n, f, kind) : ring_put(n, f, kind);
 	if (v == TAKEN) {
 		count(n, kind);
-		n->rx.dropping = false;
 		n->rx.checks = 0;
+		if (n->rx.dropping) {
+			/* The peer is in push(): it hears of lending later. */
+			n->rx.dropping = false;
+			check_later(n);
+		}
 		atomic_store(&n->rx.erbcr, (uint16_t)f->len);
 	}
 	return v;
@@ -412,6 +455,13 @@ static enum verdict take(struct rtl *n, const struct net_frame *f)
 	return NO_ROOM;
 }
 
+static void tell(struct rtl *n)
+{
+	/* Section 6.6: whole packets, all good; nothing comes early here. */
+	atomic_fetch_or(&n->rx.ersr, 0x08);
+	rtl_raise(n, INT_ROK);
+}
+
 unsigned rtl_rx_take(struct rtl *n, struct net_frame *f, unsigned nf)
 {
 	bool got = false;
@@ -424,11 +474,8 @@ unsigned rtl_rx_take(struct rtl *n, struct net_frame *f, unsigned nf)
 			break;
 		got |= v == TAKEN;
 	}
-	if (got) {
-		/* Section 6.6: whole packets, all good; nothing comes early here. */
-		atomic_fetch_or(&n->rx.ersr, 0x08);
-		rtl_raise(n, INT_ROK);
-	}
+	if (got)
+		tell(n);
 	return i;
 }
 
@@ -444,6 +491,105 @@ unsigned rtl_push(struct net_port *p, unsigned q, struct net_frame *f, unsigned 
 	return nf;
 }
 
+/* --- lending -------------------------------------------------------------------------------- */
+
+static unsigned lend_slots(struct rtl *n, uint32_t want, struct net_slot *s, unsigned ns)
+{
+	struct iovec *vec = n->rx.lend_vec;
+	unsigned at = n->rx.cur, i = 0;
+	const char *bad;
+	struct bufs b;
+
+	for (; i < ns && (!i || at != n->rx.cur); i++) {
+		if ((i ? collect(n, &at, &b, want, &bad) : find_bufs(n, &b, want)) != TAKEN)
+			break;
+		if (!i)
+			for (unsigned k = 0; k < b.n; k++)
+				at = rtl_desc_next(&b.d[k], at);
+		memcpy(vec + 1, b.vec, b.n * sizeof(*vec));
+		s[i].cookie = 0;
+		s[i].f = (struct net_frame){.vec = vec, .nvec = b.n + 1, .len = b.room};
+		/* The frame's end is kept for the CRC; a whole frame is in fewer bytes than
+		 * RXD_SIZE. */
+		for (uint32_t cut = RTL_CRC; cut;) {
+			uint32_t part = (uint32_t)MIN(vec[s[i].f.nvec - 1].iov_len, cut);
+
+			vec[s[i].f.nvec - 1].iov_len -= part;
+			s[i].f.nvec -= !vec[s[i].f.nvec - 1].iov_len;
+			s[i].f.len -= part;
+			cut -= part;
+		}
+		vec += RTL_RING + 1;
+	}
+	return i;
+}
+
+/* Lends what there is, or sees to it that we hear of room. */
+static unsigned lend(struct rtl *n, uint32_t want, struct net_slot *s, unsigned ns)
+{
+	unsigned i = lend_slots(n, want, s, ns);
+
+	if (i || n->rx.stalled)
+		return i;
+	n->rx.stalled = true;
+	/* Room that was made just now came without a kick. */
+	i = lend_slots(n, want, s, ns);
+	n->rx.stalled = !i;
+	if (!i)
+		rtl_raise(n, INT_RXOVW);
+	return i;
+}
+
+unsigned rtl_lend(struct net_port *p, unsigned q, uint32_t room, struct net_slot *s, unsigned ns)
+{
+	struct rtl *n = rtl_of_port(p);
+
+	(void)q;
+	if (n->rx.lent)
+		return 0;
+	if (n->rx.lends)
+		n->rx.lent = lend(n, MAX(MIN(room, RXD_SIZE - RTL_CRC), RTL_ETH_MIN) + RTL_CRC, s,
+				  MIN(ns, NET_BATCH));
+	if (!n->rx.lent) {
+		n->rx.stalled = true;
+		check_later(n);
+	}
+	return n->rx.lent;
+}
+
+void rtl_commit(struct net_port *p, unsigned q, struct net_slot *s, unsigned ns)
+{
+	struct rtl *n = rtl_of_port(p);
+	unsigned lent = n->rx.lent;
+	bool got = false;
+
+	(void)q;
+	n->rx.lent = 0;
+	for (unsigned i = 0; i < lent && i < ns && s[i].f.len; i++) {
+		enum verdict v = take_one(n, &s[i].f);
+
+		/* Descriptors are read again: the driver may have written to them meanwhile. */
+		if (v == NO_ROOM)
+			rtl_drop(n, "the guest took its receive buffers away");
+		got |= v == TAKEN;
+	}
+	if (got)
+		tell(n);
+}
+
+/* Whether the peer may borrow buffers follows the mode. A receiver that is off, and one that has
+ * waited in vain, is to drop frames: there the peer shall push. */
+static void mode_changed(struct rtl *n)
+{
+	bool lends = receiving(n) && n->cpcr & CPCR_RXON && !rtl_loopback(n) && !n->rx.dropping;
+
+	if (lends == n->rx.lends)
+		return;
+	n->rx.lends = lends;
+	if (rtl_on_wire(n))
+		net_caps_changed(&n->nic.port);
+}
+
 /* --- room again ----------------------------------------------------------------------------- */
 
 static void go_on(struct rtl *n)
@@ -455,6 +601,7 @@ static void go_on(struct rtl *n)
 
 void rtl_rx_kicked(struct rtl *n)
 {
+	mode_changed(n);
 	if (n->rx.stalled && has_room(n))
 		go_on(n);
 }
@@ -464,9 +611,11 @@ static void look(struct loop_timer *t)
 	struct rtl *n = container_of(t, struct rtl, rx.timer);
 
 	n->rx.checking = false;
+	mode_changed(n);
 	if (!n->rx.stalled)
 		return;
 	n->rx.dropping = ++n->rx.checks >= STALL_CHECKS;
+	mode_changed(n);
 	if (n->rx.dropping || has_room(n))
 		go_on(n);
 	else
@@ -488,8 +637,15 @@ void rtl_rx_forget(struct rtl *n, struct loop *l)
 		loop_timer_del(l, &n->rx.timer);
 }
 
-void rtl_rx_init(struct rtl_rx *r)
+int rtl_rx_init(struct rtl_rx *r)
 {
 	r->timer.fn = look;
 	atomic_store(&r->capr, 0xfff0);
+	r->lend_vec = calloc((size_t)NET_BATCH * (RTL_RING + 1), sizeof(*r->lend_vec));
+	return r->lend_vec ? 0 : -ENOMEM;
+}
+
+void rtl_rx_exit(struct rtl_rx *r)
+{
+	free(r->lend_vec);
 }

@@ -289,6 +289,7 @@ static const char *make_seg(const struct net_frame *f, const struct gso *g, bool
 	}
 	c = csum_of(vec + 1, out->nvec - 1, g->l4, out->len);
 	memcpy(h + g->l4 + csum_off, &c, 2);
+	out->off.flags = NET_F_DATA_VALID;
 	return NULL;
 }
 

@@ -4,8 +4,8 @@
  *
  * A burst reads bytes of the socket's receive queue, without taking them, straight into buffers
  * lent by the guest, several 64 KiB frames by one recvmsg(), and then writes the headers in front.
- * Checksums of payload are left to whoever needs them (NET_F_NEEDS_CSUM). Where nobody lends, one
- * frame goes through a bounce buffer.
+ * Checksums of payload are left to the peer (NET_F_NEEDS_CSUM) where it takes them. Where nobody
+ * lends, the frames of a burst go through a bounce buffer.
  *
  * The kernel's SO_PEEK_OFF makes each read go on where the last ended. Kernels without it for TCP
  * (before 6.9) always read from the first byte that was not dropped, so bytes in flight would be
@@ -136,7 +136,8 @@ struct burst {
 	uint32_t want; /* bytes to send at most */
 	uint32_t unit; /* payload of a frame at most */
 	bool tso, csum;
-	bool lent; /* slots, else the bounce buffer */
+	bool lent; /* slots, else frames in the bounce buffer, `stride` bytes apart */
+	uint32_t stride;
 	unsigned slots;
 	uint32_t cap[TCP_SLOTS_MAX]; /* payload each slot takes */
 	uint32_t room;		     /* their sum */
@@ -173,6 +174,25 @@ static bool burst_seek(struct burst *b)
 	return true;
 }
 
+/* Adds frames of the bounce buffer to the vector. */
+static void burst_bounce(struct burst *b, bool bulk)
+{
+	struct tcp_state *ts = b->f->st->tcp;
+	uint32_t each = MIN(b->unit, b->want);
+	unsigned most = bulk ? (b->want + b->unit - 1) / b->unit : 1;
+
+	b->stride = (uint32_t)align_up(TCP_FRAME_HDR + each, 64);
+	most = MIN(most, (unsigned)(sizeof(ts->bounce) / b->stride));
+	for (b->slots = 0; b->slots < MIN(MAX(most, 1u), TCP_SLOTS_MAX); b->slots++) {
+		uint32_t cap = MIN(each, b->want - b->room);
+
+		ts->iov[b->niov++] =
+			(struct iovec){ts->bounce + b->slots * b->stride + TCP_FRAME_HDR, cap};
+		b->cap[b->slots] = cap;
+		b->room += cap;
+	}
+}
+
 /* Borrows buffers and adds them to the vector. False: none now. */
 static bool burst_room(struct burst *b)
 {
@@ -185,9 +205,7 @@ static bool burst_room(struct burst *b)
 	b->lent = net_may_lend(port, 0);
 	b->room = 0;
 	if (!b->lent) {
-		b->slots = 1;
-		b->room = b->cap[0] = each;
-		ts->iov[b->niov++] = (struct iovec){ts->bounce + TCP_FRAME_HDR, each};
+		burst_bounce(b, bulk);
 		return true;
 	}
 	if (bulk)
@@ -245,6 +263,7 @@ static void burst_frame(struct burst *b, struct net_frame *fr, uint32_t seq, uin
 		sum = csum_add(sum, &h.tcp, sizeof(h.tcp));
 		h.tcp.csum =
 			csum_fold(csum_add_iov(sum, fr->vec + 1, fr->nvec - 1, TCP_FRAME_HDR, n));
+		fr->off.flags = NET_F_DATA_VALID;
 	}
 	if (n > f->u.tcp.mss) {
 		fr->off.gso_type = NET_GSO_TCPV4;
@@ -255,39 +274,60 @@ static void burst_frame(struct burst *b, struct net_frame *fr, uint32_t seq, uin
 	f->st->count.frames_out++;
 }
 
-/* Sends n bytes that were read. False: the guest did not take the (only) frame. */
-static bool burst_ship(struct burst *b, uint32_t n, bool fin)
+/* Pushes n bytes that lie in the bounce buffer. Returns how many the guest took. */
+static uint32_t burst_push(struct burst *b, uint32_t n, bool fin)
+{
+	struct stack *st = b->f->st;
+	struct iovec vec[TCP_SLOTS_MAX][2];
+	struct net_frame fr[TCP_SLOTS_MAX];
+	uint32_t left = n, done = 0;
+	unsigned count = 0, took;
+
+	while (left) {
+		uint32_t k = MIN(left, b->cap[count]);
+		uint8_t flags = TCP_ACK;
+
+		vec[count][1] =
+			(struct iovec){st->tcp->bounce + count * b->stride, TCP_FRAME_HDR + k};
+		fr[count] = (struct net_frame){.vec = vec[count], .nvec = 2};
+		if (k == left)
+			flags |= TCP_PSH | (fin ? TCP_FIN : 0);
+		burst_frame(b, &fr[count], b->seq + (n - left), k, flags);
+		left -= k;
+		count++;
+	}
+	took = net_push(&st->port, 0, fr, count);
+	st->count.frames_out -= count - took;
+	for (unsigned i = 0; i < took; i++)
+		done += MIN(n - done, b->cap[i]);
+	return done;
+}
+
+/* Sends n bytes that were read. Returns how many the guest took. */
+static uint32_t burst_ship(struct burst *b, uint32_t n, bool fin)
 {
 	struct stack *st = b->f->st;
 	struct tcp_state *ts = st->tcp;
-	uint32_t seq = b->seq;
+	uint32_t seq = b->seq, left = n;
 
-	if (!b->lent) {
-		struct iovec vec[2] = {{0}, {ts->bounce, TCP_FRAME_HDR + n}};
-		struct net_frame fr = {.vec = vec, .nvec = 2};
-
-		burst_frame(b, &fr, seq, n, TCP_ACK | TCP_PSH | (fin ? TCP_FIN : 0));
-		if (net_push(&st->port, 0, &fr, 1) == 1)
-			return true;
-		st->count.frames_out--;
-		return false;
-	}
+	if (!b->lent)
+		return burst_push(b, n, fin);
 	for (unsigned i = 0; i < b->slots; i++) {
-		uint32_t k = MIN(n, b->cap[i]);
+		uint32_t k = MIN(left, b->cap[i]);
 		uint8_t flags = TCP_ACK;
 
-		n -= k;
+		left -= k;
 		if (!k) {
 			ts->slot[i].f.len = 0;
 			continue;
 		}
-		if (!n)
+		if (!left)
 			flags |= TCP_PSH | (fin ? TCP_FIN : 0);
 		burst_frame(b, &ts->slot[i].f, seq, k, flags);
 		seq += k;
 	}
 	net_commit(&st->port, 0, ts->slot, b->slots);
-	return true;
+	return n;
 }
 
 static void count_sent(struct flow *f, uint32_t seq, uint32_t n, bool fin)
@@ -355,7 +395,7 @@ static enum burst_rc burst(struct flow *f, uint32_t seq, uint32_t want, bool new
 	}
 	if (!burst_seek(&b))
 		return BURST_WAIT;
-	b.csum = caps & NET_CAP_CSUM || !net_may_lend(&f->st->port, 0);
+	b.csum = caps & NET_CAP_CSUM;
 	/* Never a frame that net_push() would have to cut for a peer that may run out of room in
 	 * the middle: what is offered next is another frame (an ACK, other fields), not its rest.
 	 */
@@ -378,13 +418,15 @@ static enum burst_rc burst(struct flow *f, uint32_t seq, uint32_t want, bool new
 			return BURST_EOF;
 		return BURST_EMPTY;
 	}
-	uint32_t got = (uint32_t)n - b.skip;
+	uint32_t got = (uint32_t)n - b.skip, sent;
 
 	if (got < b.room && new_data && (v->flags & (TF_RDHUP | TF_URG)) == TF_RDHUP)
 		fin = true;
-	if (!burst_ship(&b, got, fin))
+	sent = burst_ship(&b, got, fin);
+	if (sent)
+		count_sent(f, seq, sent, fin && sent == got);
+	if (sent < got)
 		return BURST_ROOM;
-	count_sent(f, seq, got, fin);
 	if (got == b.room)
 		v->flags |= TF_BULK;
 	else if (got < b.room / 4)

@@ -100,7 +100,7 @@ _Static_assert(sizeof(struct tcp_priv) <= sizeof(((struct tcp_flow *)0)->priv), 
 
 #define TCP_FRAME_HDR  54u /* Ethernet, IPv4 and TCP without options */
 #define TCP_IOV_MAX    1024u
-#define TCP_SLOTS_MAX  32u
+#define TCP_SLOTS_MAX  64u  /* frames of a burst, at most */
 #define TCP_BURST      8u   /* GSO frames per read, at most */
 #define TCP_GATHER_IOV 512u /* vectors gathered for one sendmsg() */
 #define TCP_DIRTY_MAX  64u
