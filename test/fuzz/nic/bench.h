@@ -44,7 +44,8 @@ struct bench {
 	unsigned held; /* frames that the card did not take, to be offered again by its resume */
 	uint8_t held_kind;
 	uint16_t held_len;
-	bool moved; /* configuration space was written to */
+	bool moved;	  /* configuration space was written to */
+	uint32_t longest; /* frame that the card takes at any time: lent slots have room for it */
 };
 
 /* The card, made at the first call; opts: the model's struct, NULL: its defaults. */

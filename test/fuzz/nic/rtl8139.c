@@ -102,6 +102,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!fresh.word[0])
 		fresh = card(b)->eeprom;
 	card(b)->eeprom = fresh;
+	b->longest = 0x1fff - RTL_CRC;
 	mem = MIN(at + 6ul * MIN(get_le16(data + 1), BENCH_OPS), size);
 	bench_begin(b, data + mem, size - mem);
 	bring_up(b, data[0] % 3);
