@@ -95,8 +95,10 @@ struct net_port_ops {
 	/* [q] The peer has room again after a short push() or lend(). May come unasked. */
 	void (*resume)(struct net_port *p, unsigned q);
 	/* [q] Optional. Lends up to n empty buffers of at least `room` bytes each (room 0: one
-	 * buffer of whatever size it has). Returns how many; 0: none now, resume() will come. All
-	 * lent slots must be committed before the [q] call that borrowed them returns. */
+	 * buffer of whatever size it has), or, when that is less, of the longest frame that the
+	 * port takes: a longer one is dropped by commit(). Returns how many; 0: none now, resume()
+	 * will come. All lent slots must be committed before the [q] call that borrowed them
+	 * returns. */
 	unsigned (*lend)(struct net_port *p, unsigned q, uint32_t room, struct net_slot *s,
 			 unsigned n);
 	/* [q] All slots of the last lend, in order; f.len == 0 from some slot on gives the rest

@@ -2,134 +2,37 @@
 /*
  * Fuzz target: a virtio-net card, from its registers to its peer.
  *
- * Input: 8 bytes of features, the number of operations (2 bytes), operations of 4 bytes each (a
- * register write, a kick, memory that changes, the peer sends or lends), then guest memory from
- * the rings on. One card serves all inputs; each begins with a reset.
+ * Input: 8 bytes of features (bit 63 without 62: by the legacy interface), the number of operations
+ * (2 bytes), operations of 4 bytes each (a register access, a kick, memory that changes, the peer
+ * sends or lends, and those of nic/bench.h), then guest memory from the rings on. Each input begins
+ * with a reset and its rings set up.
  */
 #include <linux/virtio_config.h>
 #include <linux/virtio_pci.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/iov.h"
+#include "../nic/bench.h"
 #include "base/opt.h"
 #include "base/util.h"
 #include "net/nic/virtio_net.h"
 
-#define MEM   0x10000u
-#define BASE  0x1000u
-#define RING  0x400u /* one queue's rings: 64 descriptors */
-#define PEERS 16u
+#define MEM    BENCH_MEM
+#define BASE   BENCH_BASE
+#define RING   0x400u  /* one queue's rings: 16 descriptors */
+#define PAGES  0x3000u /* the same of the legacy interface: 256 descriptors, and a page */
+#define QUEUES 3u
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-struct bench {
-	struct accel a;
-	struct accel_ops ops;
-	struct bus bus;
-	struct pci_bus *pci;
-	struct nic *nic;
-	struct vnet *n;
-	struct loop *loop;
-	struct net_port peer;
-	unsigned take;	/* frames the peer has room for */
-	unsigned at[3]; /* packed: how many descriptors were made available */
-	uint8_t *mem;
+struct driver {
+	bool legacy;
+	unsigned at[QUEUES]; /* packed rings: how many descriptors were made available */
 };
 
-static unsigned sink_push(struct net_port *p, unsigned q, struct net_frame *f, unsigned n)
+static struct vnet *card(const struct bench *b)
 {
-	struct bench *b = container_of(p, struct bench, peer);
-	static uint8_t copy[NET_FRAME_MAX];
-	unsigned i;
-
-	(void)q;
-	for (i = 0; i < n && i < b->take; i++) {
-		if (f[i].len > NET_FRAME_MAX || f[i].nvec < 2 || f[i].nvec > NET_VEC_MAX ||
-		    iov_read(f[i].vec + 1, f[i].nvec - 1, 0, copy, f[i].len) != f[i].len)
-			abort();
-		f[i].vec[0] = (struct iovec){copy, 0};
-	}
-	return i;
-}
-
-static void sink_resume(struct net_port *p, unsigned q)
-{
-	(void)p;
-	(void)q;
-}
-
-static void sink_caps(const struct net_port *p, struct net_caps *c)
-{
-	(void)p;
-	*c = (struct net_caps){.queues = 1, .offloads = NET_CAP_OFFLOADS};
-}
-
-static int sink_attach(struct net_port *p, struct err *e)
-{
-	(void)p;
-	(void)e;
-	return 0;
-}
-
-static void sink_detach(struct net_port *p)
-{
-	(void)p;
-}
-
-static const struct net_port_ops sink = {
-	.kind = "fuzz",
-	.push = sink_push,
-	.resume = sink_resume,
-	.caps = sink_caps,
-	.attach = sink_attach,
-	.detach = sink_detach,
-};
-
-static void no_msi(struct accel *a, uint64_t addr, uint32_t data)
-{
-	(void)a;
-	(void)addr;
-	(void)data;
-}
-
-static void no_pirq(void *opaque, unsigned pirq, bool level)
-{
-	(void)opaque;
-	(void)pirq;
-	(void)level;
-}
-
-static struct bench *bench(void)
-{
-	static struct bench *b;
-	const uint8_t irq[4] = {10, 10, 11, 11};
-	struct vnet_opts o;
-
-	if (b)
-		return b;
-	b = calloc(1, sizeof(*b));
-	if (!b)
-		abort();
-	b->ops.msi = no_msi;
-	b->a.ops = &b->ops;
-	b->mem = calloc(1, MEM);
-	b->a.mem = (struct guest_mem){
-		.fd = -1, .n = 1, .r[0] = {.gpa = BASE, .size = MEM, .host = b->mem}};
-	if (bus_init(&b->bus, &b->a, NULL))
-		abort();
-	b->pci = pci_bus_new(&b->bus, no_pirq, b, NULL);
-	opt_init(nic_model_find("virtio-net-pci")->opts, &o);
-	o.packed = true;
-	if (nic_model_find("virtio-net-pci")->create(&o, b->pci, &b->nic, NULL) ||
-	    pci_assign(b->pci, 0xc0000000, 0xd0000000, 0xc000, irq, NULL))
-		abort();
-	b->n = container_of(b->nic, struct vnet, nic);
-	b->loop = loop_new("fuzz", NULL, NULL);
-	net_port_init(&b->peer, &sink, "sink");
-	if (net_join(&b->nic->port, &b->peer, &b->loop, 1, NULL))
-		abort();
-	return b;
+	return container_of(b->nic, struct vnet, nic);
 }
 
 static void reg(struct bench *b, unsigned off, uint64_t v, unsigned size)
@@ -140,18 +43,44 @@ static void reg(struct bench *b, unsigned off, uint64_t v, unsigned size)
 	bus_mmio(&b->bus, b->nic->pci->bar[VIRTIO_BAR_MODERN].io.base + off, true, buf, size);
 }
 
-static void bring_up(struct bench *b, uint64_t features)
+/* The legacy interface (virtio 1.2, 4.1.4.8) */
+static void port(struct bench *b, unsigned off, uint32_t v, unsigned size)
+{
+	uint8_t buf[4];
+	uint64_t base = b->nic->pci->bar[VIRTIO_BAR_LEGACY].io.base;
+
+	put_le32(buf, v);
+	bus_pio(&b->bus, (uint16_t)(base + off), true, buf, size, 1);
+}
+
+static void bring_up_legacy(struct bench *b, uint64_t features)
+{
+	port(b, VIRTIO_PCI_STATUS, 3, 1);
+	port(b, VIRTIO_PCI_GUEST_FEATURES, (uint32_t)(features & virtio_offer(&card(b)->v, true)),
+	     4);
+	for (unsigned i = 0; i < QUEUES; i++) {
+		port(b, VIRTIO_PCI_QUEUE_SEL, i, 2);
+		port(b, VIRTIO_PCI_QUEUE_PFN, (BASE + PAGES * i) >> 12, 4);
+	}
+	port(b, VIRTIO_PCI_STATUS, 7, 1);
+}
+
+static void bring_up(struct bench *b, struct driver *d, uint64_t features)
 {
 	reg(b, VIRTIO_PCI_COMMON_STATUS, 0, 1);
+	*d = (struct driver){.legacy = features >> 62 == 2};
+	if (d->legacy) {
+		bring_up_legacy(b, features);
+		return;
+	}
 	reg(b, VIRTIO_PCI_COMMON_STATUS, 3, 1);
-	virtio_offer(&b->n->v, false);
-	features &= b->n->v.offered;
+	features &= virtio_offer(&card(b)->v, false);
 	for (unsigned i = 0; i < 2; i++) {
 		reg(b, VIRTIO_PCI_COMMON_GFSELECT, i, 4);
 		reg(b, VIRTIO_PCI_COMMON_GF, (uint32_t)(features >> 32 * i), 4);
 	}
 	reg(b, VIRTIO_PCI_COMMON_STATUS, 11, 1);
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < QUEUES; i++) {
 		uint64_t at = BASE + RING * i;
 
 		reg(b, VIRTIO_PCI_COMMON_Q_SELECT, i, 2);
@@ -164,109 +93,124 @@ static void bring_up(struct bench *b, uint64_t features)
 	reg(b, VIRTIO_PCI_COMMON_STATUS, 15, 1);
 }
 
-/* What the loop would do; it does not run here. */
 static void kick(struct bench *b, unsigned q)
 {
-	struct virtio_queue *vq = &b->n->v.q[q];
-
-	if (vq->watch.slot)
-		vq->watch.fn(&vq->watch, 1);
-}
-
-static void send(struct bench *b, uint8_t what, uint16_t len)
-{
-	static uint8_t data[NET_FRAME_MAX];
-	struct iovec vec[2] = {{0}, {data, (size_t)len + 14}};
-	struct net_frame f = {.vec = vec, .nvec = 2, .len = (uint32_t)len + 14};
-
-	memset(data, what & 1 ? 0xff : 0x01, 6);
-	if (f.len <= NET_FRAME_MAX)
-		net_push(&b->peer, 0, &f, 1);
-}
-
-static void lend(struct bench *b, uint8_t what, uint16_t room)
-{
-	struct net_slot s[PEERS];
-	unsigned n = net_lend(&b->peer, 0, room, s, 1 + what % PEERS);
-
-	for (unsigned i = 0; i < n; i++) {
-		uint32_t len = i < what / 16u ? s[i].f.len : 0;
-
-		if (s[i].f.len < room || iov_size(s[i].f.vec + 1, s[i].f.nvec - 1) != s[i].f.len)
-			abort();
-		for (unsigned v = 1; len && v < s[i].f.nvec; v++)
-			memset(s[i].f.vec[v].iov_base, 0xff, s[i].f.vec[v].iov_len);
-		s[i].f.vec[0] = (struct iovec){0};
-		s[i].f.len = MIN(len, NET_FRAME_MAX);
-		s[i].f.off = (struct net_offload){0};
-	}
-	net_commit(&b->peer, 0, s, n);
+	reg(b, VIRTIO_OFF_NOTIFY + VIRTIO_NOTIFY_STEP * q, q, 2);
 }
 
 /* The driver adds chains: the avail index grows, or the next descriptors turn their bits. */
-static void add(struct bench *b, unsigned q, unsigned n)
+static void add(struct bench *b, struct driver *d, unsigned q, unsigned n)
 {
 	uint8_t *ring = b->mem + RING * q;
 
-	if (!virtio_has(&b->n->v, VIRTIO_F_RING_PACKED)) {
+	if (d->legacy) {
+		b->mem[PAGES * q + 256 * 16 + 2] += (uint8_t)n;
+		return;
+	}
+	if (!virtio_has(&card(b)->v, VIRTIO_F_RING_PACKED)) {
 		ring[256 + 2] += (uint8_t)n;
 		return;
 	}
-	for (; n; n--, b->at[q]++) {
-		uint8_t *flags = ring + b->at[q] % 16 * 16 + 14;
-		bool odd = b->at[q] / 16 % 2;
+	for (; n; n--, d->at[q]++) {
+		uint8_t *flags = ring + d->at[q] % 16 * 16 + 14;
+		bool odd = d->at[q] / 16 % 2;
 
 		flags[0] = (uint8_t)((flags[0] & 0x7f) | (odd ? 0 : 0x80));
 		flags[1] = (uint8_t)((flags[1] & 0x7f) | (odd ? 0x80 : 0));
 	}
 }
 
-static void operate(struct bench *b, const uint8_t op[4])
+/* A register of one of the card's regions, by its 16 bytes or so that there are. */
+static void touch(struct bench *b, unsigned where, uint8_t off, uint16_t v)
+{
+	const struct pci_bar *bar = b->nic->pci->bar;
+	uint8_t buf[8];
+
+	put_le64(buf, v * 0x1000100010001ull);
+	switch (where) {
+	case 0:
+		reg(b, off & 0x3eu, v, 2);
+		break;
+	case 1:
+		reg(b, VIRTIO_OFF_DEVICE + off % 32, v, 1);
+		break;
+	case 2:
+		port(b, off % 64, v, 1u << off / 64 % 3);
+		break;
+	case 3:
+		bus_mmio(&b->bus, bar[VIRTIO_BAR_MODERN].io.base + (v & 0x3000) + off, false, buf,
+			 1u << v % 4);
+		break;
+	case 4:
+		bus_pio(&b->bus, (uint16_t)(bar[VIRTIO_BAR_LEGACY].io.base + off % 64), false, buf,
+			1u << off / 64 % 3, 1);
+		break;
+	case 5:
+		bus_mmio(&b->bus, bar[VIRTIO_BAR_MSIX].io.base + off * 4u, true, buf, 4);
+		break;
+	default:
+		reg(b, off & 0x3fu, v, 1u << where % 4);
+		break;
+	}
+}
+
+static void operate(struct bench *b, struct driver *d, const uint8_t op[4])
 {
 	uint16_t v = get_le16(op + 2);
 
+	if (bench_operate(b, op))
+		return;
 	switch (op[0] % 8) {
 	case 0:
 	case 1:
-		kick(b, op[1] % 3);
+		kick(b, op[1] % QUEUES);
 		break;
 	case 2: /* the driver adds chains */
-		add(b, op[1] % 3, op[2] % 17);
-		kick(b, op[1] % 3);
+		add(b, d, op[1] % QUEUES, op[2] % 17);
+		kick(b, op[1] % QUEUES);
 		break;
 	case 3:
 		b->mem[v % MEM] = op[1];
 		break;
 	case 4:
-		send(b, op[1], v);
+		bench_send(b, 1, op[1], v, NULL, 0);
 		break;
 	case 5:
-		lend(b, op[1], v);
+		bench_lend(b, op[1], v);
 		break;
 	case 6:
-		b->take = op[1];
-		net_resume(&b->peer, 0);
+		bench_resume(b, op[1]);
 		break;
 	default:
-		reg(b, op[1] & 0x3f & ~1u, v, 2);
+		touch(b, op[0] >> 3 & 15, op[1], v);
 		break;
 	}
+}
+
+/* A card with packed rings. */
+static struct bench *bench(void)
+{
+	struct vnet_opts o;
+
+	opt_init(nic_model_find("virtio-net-pci")->opts, &o);
+	o.packed = true;
+	return bench_of("virtio-net-pci", &o);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct bench *b = bench();
+	struct driver d;
 	size_t at = 10, mem;
 
 	if (size < at)
 		return 0;
-	mem = MIN(at + 4ul * get_le16(data + 8), size);
-	memset(b->mem, 0, MEM);
-	memcpy(b->mem, data + mem, MIN(size - mem, MEM));
-	b->take = 64;
-	memset(b->at, 0, sizeof(b->at));
-	bring_up(b, get_le64(data));
-	for (; at + 4 <= mem; at += 4)
-		operate(b, data + at);
+	mem = MIN(at + 4ul * MIN(get_le16(data + 8), BENCH_OPS), size);
+	bench_begin(b, data + mem, size - mem);
+	bring_up(b, &d, get_le64(data));
+	for (; at + 4 <= mem; at += 4) {
+		operate(b, &d, data + at);
+		bench_settle(b);
+	}
 	return 0;
 }

@@ -8,7 +8,8 @@
  * rings random descriptors, in random order, until the time is over. What could point the card
  * into memory that is the guest kernel's is kept from it: addresses are inside of a block that
  * belongs to this program, or outside of all memory. Frames that a network answers (ARP requests)
- * lie about, so that frames also come in. Prints how many registers were written and read.
+ * lie about, so that frames also come in. At the end the card is reset, before its rings become
+ * somebody else's memory. Prints how many registers were written and read.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -37,6 +38,9 @@ struct card {
 	} address[4];
 	/* Ring tails and doorbells: written more often than the rest. */
 	uint32_t bell[4];
+	/* What resets it: register, value, bytes. */
+	uint32_t reset, reset_value;
+	unsigned reset_size;
 };
 
 static const struct card cards[] = {
@@ -47,7 +51,10 @@ static const struct card cards[] = {
 	 0,
 	 0,
 	 {{0x2800, 0x2807}, {0x3800, 0x3807}},
-	 {0x2818, 0x3818, 0x100, 0x400}},
+	 {0x2818, 0x3818, 0x100, 0x400},
+	 0,
+	 0x04000000,
+	 4},
 	/* RTL8139C+: TSAD or TNPDS/THPDS, RBSTART, DTCCR, RDSAR. Bells: Command, TPPoll, TSD0,
 	   IMR/ISR. */
 	{0x10ec,
@@ -56,12 +63,15 @@ static const struct card cards[] = {
 	 0,
 	 0,
 	 {{0x20, 0x33}, {0x10, 0x17}, {0xe4, 0xeb}},
-	 {0x34, 0xd8, 0x10, 0x3c}},
+	 {0x34, 0xd8, 0x10, 0x3c},
+	 0x37,
+	 0x10,
+	 1},
 	/* virtio 1.0 (4.1.4.3): the common configuration, at the start of its BAR; queue_desc,
 	 * queue_driver, queue_device. Bells: device_status, queue_select, queue_enable, doorbells.
 	 */
-	{0x1af4, 0x1041, 4, 0, 0, {{0x20, 0x37}}, {0x14, 0x16, 0x1c, 0x3000}},
-	{0x1af4, 0x1000, 4, 0, 0, {{0x20, 0x37}}, {0x14, 0x16, 0x1c, 0x3000}},
+	{0x1af4, 0x1041, 4, 0, 0, {{0x20, 0x37}}, {0x14, 0x16, 0x1c, 0x3000}, 0x14, 0, 1},
+	{0x1af4, 0x1000, 4, 0, 0, {{0x20, 0x37}}, {0x14, 0x16, 0x1c, 0x3000}, 0x14, 0, 1},
 };
 
 static uint64_t seed;
@@ -253,6 +263,15 @@ static volatile uint8_t *map_card(const char *name, const struct card *c, uint32
 	return p;
 }
 
+/* Off the memory that is ours until we end. */
+static void reset(const struct card *c, volatile uint8_t *regs)
+{
+	if (c->reset_size == 4)
+		*(volatile uint32_t *)(regs + c->reset) = c->reset_value;
+	else
+		regs[c->reset] = (uint8_t)c->reset_value;
+}
+
 int main(int argc, char **argv)
 {
 	const struct card *c = NULL;
@@ -290,6 +309,7 @@ int main(int argc, char **argv)
 				read++;
 			}
 		}
+	reset(c, regs);
 	printf("%llu registers written, %llu read (sum %u)\n", (unsigned long long)written,
 	       (unsigned long long)read, sum);
 	return 0;

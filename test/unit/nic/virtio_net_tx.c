@@ -284,7 +284,7 @@ static void uso(void **state)
 		unsigned n = i < 2 ? 1000 : 500;
 
 		assert_int_equal(k->len, 42 + n);
-		assert_int_equal(k->off.flags, 0);
+		assert_int_equal(k->off.flags, NET_F_DATA_VALID);
 		assert_int_equal(k->off.gso_type, NET_GSO_NONE);
 		assert_int_equal(get_be16(k->head + 14 + 2), 28 + n);
 		assert_int_equal(get_be16(k->head + 34 + 4), 8 + n);

@@ -191,7 +191,7 @@ static void check_segments(struct wire *w, const struct spec *s, bool partial)
 		assert_int_equal(r->len, n);
 		assert_memory_equal(r->b, w->seg, n);
 		assert_int_equal(r->off.gso_type, 0);
-		assert_int_equal(r->off.flags, partial ? NET_F_NEEDS_CSUM : 0);
+		assert_int_equal(r->off.flags, partial ? NET_F_NEEDS_CSUM : NET_F_DATA_VALID);
 		if (partial) {
 			assert_int_equal(r->off.csum_start, w->p.l4);
 			assert_int_equal(r->off.csum_offset, s->udp ? 6 : 16);
