@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# limit: 600
+# limit: 300
 #
 # e1000 with Linux' own driver: see card.sh; and what its PHY tells.
 . "$(dirname "$0")/../card.sh"
