@@ -105,6 +105,7 @@ ip link add link eth1 name eth1.100 type vlan id 100
 ip addr add 10.100.0.2/24 dev eth1.100
 ip link set eth1.100 up
 switch eth1 on $offloads
+first_ping tap 10.100.0.1
 say vlan-ping "$(ping -c 3 -i 0.1 -s 1472 10.100.0.1 | sed -n 's/^.*, \([0-9]*\)% packet loss/\1/p')"
 transfers vlan "$vw_vlan" 1 10.100.0.1
 switch eth1 off rxvlan txvlan
@@ -137,6 +138,7 @@ done 2>/dev/null
 ip addr flush dev eth0
 dhcp
 say again "$(address)"
+first_ping user 10.0.2.2
 transfers again "$vw_vlan"
 errors after
 END
@@ -168,6 +170,9 @@ send_frames() {
 	"$kit/frames" send vwtap "own=$mac" broadcast=ff:ff:ff:ff:ff:ff "group=$group" other-group=01:00:5e:0a:0b:0c \
 		foreign=52:54:00:99:99:99 "end=$mac"
 }
+
+# least KEY: of the times there, so that a moment in which the machine did something else does not count
+least() { said card "$1" | sort -n | head -n 1; }
 
 order() { { printf '%s\n' "$1"; nap 2; } | socat -t 2 - "UNIX-CONNECT:$tmp/monitor" >/dev/null; }
 
@@ -213,8 +218,8 @@ card_test() {
 
 	is "ethtool -i eth0 names the driver" "$(said card driver)" "$driver"
 	is "address by DHCP" "$(said card address)" 10.0.2.15
-	at_most "ms until the first ping is answered, user-mode network" "$(said card first-ping-user)" 100
-	at_most "ms until the first ping is answered, TAP" "$(said card first-ping-tap)" 100
+	at_most "ms until the first ping is answered, user-mode network" "$(least first-ping-user)" 100
+	at_most "ms until the first ping is answered, TAP" "$(least first-ping-tap)" 100
 	is "ethtool -k shows the offloads" "$(known "$(said card shown-on)")" "$(sorted "$offloads $fixed")"
 	is "ethtool -K switches them off" "$(known "$(said card shown-off)")" "$(sorted "$fixed")"
 	both on "with offloads" "$mib"
@@ -248,7 +253,7 @@ card_test() {
 
 # How long the parts took on the guest's clock.
 card_times() {
-	echo "# first ping: $(said card first-ping-user) ms, $(said card first-ping-tap) ms by the TAP"
+	echo "# first pings, ms:" $(said card first-ping-user) "by the TAP:" $(said card first-ping-tap)
 	said card clock | awk '
 		NR > 1 { t[$1] += $2 - last; if (!n[$1]++) order[++k] = $1 }
 		{ last = $2 }
