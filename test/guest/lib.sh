@@ -9,6 +9,7 @@
 #	said NAME KEY				what it said: the rest of its lines "vw: KEY ..."
 #	stop NAME				end it
 #	host NAME COMMAND...			a program on the host's side; memory, files, ticks PID: what one uses
+#	new_tap NAME ADDRESS			a TAP with that address
 # The console of NAME is in $tmp/NAME.log. Card and network come from the ARGs.
 
 . "${VMWIRE_TOP:=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}/test/tap.sh"
@@ -114,6 +115,14 @@ busy() {
 		if [[ $name == cpu* ]]; then vcpus=$((vcpus + time)); else others=$((others + time)); fi
 	done
 	echo $((vcpus / 1000000)) $((others / 1000000))
+}
+
+# new_tap NAME ADDRESS: a TAP of the host's; one that a test before this has left goes.
+new_tap() {
+	ip link del "$1" 2>/dev/null
+	ip tuntap add dev "$1" mode tap
+	ip addr add "$2" dev "$1"
+	ip link set "$1" up
 }
 
 stop() {
