@@ -16,12 +16,15 @@ struct nic_conf {
 	struct opt_mac mac; /* set by assembly if the user did not */
 	int devfn;	    /* PCI_AUTO or slot << 3 | function */
 	uint32_t vectors;   /* MSI-X vectors; 0: INTx; NIC_VECTORS_AUTO: the model's choice */
+	unsigned queues;    /* that the card's backend has, set by assembly; 0: one */
 };
 
 struct nic {
 	struct net_port port;
 	struct pci_dev *pci;
 	uint8_t mac[6];
+	unsigned pairs;		 /* queue pairs; 0: one, and no word of it */
+	_Atomic unsigned active; /* of these, in use just now */
 	const struct nic_model *model;
 };
 

@@ -30,7 +30,7 @@ static int pop_buf(struct vnet_rx *r, struct iovec *vec, unsigned max, struct vq
 
 	if (rc != 1)
 		return rc;
-	if (c->in_len < r->n->hdr_len) {
+	if (c->in_len < r->hdr_len) {
 		vq_break(q, "a receive chain without room for the header");
 		return 0;
 	}
@@ -46,17 +46,17 @@ static void unpop_bufs(struct vnet_rx *r, const struct vnet_buf *b, unsigned fro
 }
 
 /* Where a frame's header goes: the first bytes of its first chain. */
-static void note_hdr(const struct vnet *n, const struct vq_chain *c, struct vnet_hdr_room *h)
+static void note_hdr(const struct vnet_rx *r, const struct vq_chain *c, struct vnet_hdr_room *h)
 {
-	h->n = iov_slice(c->vec, c->nin, 0, n->hdr_len, h->v, VNET_HDR_PIECES, NULL);
+	h->n = iov_slice(c->vec, c->nin, 0, r->hdr_len, h->v, VNET_HDR_PIECES, NULL);
 }
 
-static void write_hdr(const struct vnet *n, const struct vnet_hdr_room *room,
+static void write_hdr(const struct vnet_rx *r, const struct vnet_hdr_room *room,
 		      const struct net_offload *o, unsigned nbufs)
 {
 	struct virtio_net_hdr_mrg_rxbuf h = {0};
 
-	if (vnet_guest_can(n, VIRTIO_NET_F_GUEST_CSUM)) {
+	if (vnet_guest_can(r->n, VIRTIO_NET_F_GUEST_CSUM)) {
 		h.hdr.flags = o->flags & (NET_F_NEEDS_CSUM | NET_F_DATA_VALID);
 		if (o->flags & NET_F_NEEDS_CSUM) {
 			h.hdr.csum_start = htole16(o->csum_start);
@@ -70,7 +70,7 @@ static void write_hdr(const struct vnet *n, const struct vnet_hdr_room *room,
 	}
 	/* 5.1.6.4.1: 1 when the frame is not spread over chains. */
 	h.num_buffers = htole16((uint16_t)nbufs);
-	iov_write(room->v, room->n, 0, &h, n->hdr_len);
+	iov_write(room->v, room->n, 0, &h, r->hdr_len);
 }
 
 /* Waits for buffers; true when some came while we were asking. */
@@ -86,6 +86,11 @@ static bool look_again(struct vnet_rx *r)
 	return true;
 }
 
+static void drop(struct vnet_rx *r, const char *why)
+{
+	net_drop(&r->n->nic.port, vnet_wire(r->n, r->pair), why);
+}
+
 /* --- copying -------------------------------------------------------------------------------- */
 
 enum copied { COPIED, DROPPED, NO_ROOM };
@@ -98,7 +103,7 @@ static bool passes(struct vnet_rx *r, const struct net_frame *f)
 	const char *why = vnet_filter(r->n, head, (unsigned)got);
 
 	if (why)
-		net_drop(&r->n->nic.port, r->pair, why);
+		drop(r, why);
 	return !why;
 }
 
@@ -108,22 +113,22 @@ static enum copied copy_frame(struct vnet_rx *r, struct net_frame *f)
 	struct vnet *n = r->n;
 	struct virtqueue *q = vnet_rxq(n, r->pair);
 	struct vnet_hdr_room hdr = {0};
-	uint32_t total = n->hdr_len + f->len, done = 0;
-	unsigned used = 0, limit = n->mergeable ? q->size : 1;
+	uint32_t total = r->hdr_len + f->len, done = 0;
+	unsigned used = 0, limit = r->mergeable ? q->size : 1;
 
 	while (done < total && used < limit) {
-		uint32_t start = used ? 0 : n->hdr_len;
+		uint32_t start = used ? 0 : r->hdr_len;
 		struct vq_chain c;
 
 		if (pop_buf(r, r->vec, VNET_RING_MAX, &c) != 1)
 			break;
 		if (!used) {
-			note_hdr(n, &c, &hdr);
-			done = n->hdr_len;
+			note_hdr(r, &c, &hdr);
+			done = r->hdr_len;
 		}
 		uint32_t part = MIN(c.in_len - start, total - done);
 
-		iov_copy(c.vec, c.nin, start, f->vec + 1, f->nvec - 1, done - n->hdr_len, part);
+		iov_copy(c.vec, c.nin, start, f->vec + 1, f->nvec - 1, done - r->hdr_len, part);
 		r->buf[used++] = (struct vnet_buf){c.head, start + part};
 		done += part;
 	}
@@ -131,13 +136,25 @@ static enum copied copy_frame(struct vnet_rx *r, struct net_frame *f)
 		unpop_bufs(r, r->buf, 0, used);
 		if (used < limit)
 			return NO_ROOM;
-		net_drop(&n->nic.port, r->pair, "larger than the guest's receive buffers");
+		drop(r, "larger than the guest's receive buffers");
 		return DROPPED;
 	}
-	write_hdr(n, &hdr, &f->off, used);
+	write_hdr(r, &hdr, &f->off, used);
 	for (unsigned i = 0; i < used; i++)
 		vq_put(q, r->buf[i].head, r->buf[i].room);
 	return COPIED;
+}
+
+/* Does the pair take frames just now? If not, the one at hand is counted. */
+static bool takes(struct vnet_rx *r)
+{
+	if (r->pair >= r->n->active)
+		drop(r, "for a queue pair that the guest does not use");
+	else if (!vnet_rxq(r->n, r->pair)->running)
+		drop(r, "the guest's driver is not ready");
+	else
+		return true;
+	return false;
 }
 
 unsigned vnet_push(struct net_port *p, unsigned pair, struct net_frame *f, unsigned nf)
@@ -147,19 +164,7 @@ unsigned vnet_push(struct net_port *p, unsigned pair, struct net_frame *f, unsig
 	unsigned i = 0;
 
 	while (i < nf) {
-		enum copied rc;
-
-		if (!vnet_rxq(n, pair)->running) {
-			net_drop(p, pair, "the guest's driver is not ready");
-			i++;
-			continue;
-		}
-		if (!passes(r, &f[i])) {
-			i++;
-			continue;
-		}
-		rc = copy_frame(r, &f[i]);
-		if (rc != NO_ROOM) {
+		if (!takes(r) || !passes(r, &f[i]) || copy_frame(r, &f[i]) != NO_ROOM) {
 			i++;
 			continue;
 		}
@@ -190,14 +195,13 @@ enum lent { LENT, EMPTY, UNFIT };
 static enum lent lend_slot(struct vnet_rx *r, unsigned i, uint32_t want, struct lender *at,
 			   struct net_slot *s)
 {
-	struct vnet *n = r->n;
 	enum lent why = UNFIT;
-	unsigned limit = n->mergeable ? NET_VEC_MAX - 1 : 1, first = at->bufs;
+	unsigned limit = r->mergeable ? NET_VEC_MAX - 1 : 1, first = at->bufs;
 	struct iovec *base = r->lend_vec + at->vecs + 1, *vec = base;
 	uint32_t room = 0;
 
 	do {
-		uint32_t skip = at->bufs == first ? n->hdr_len : 0;
+		uint32_t skip = at->bufs == first ? r->hdr_len : 0;
 		unsigned max = (unsigned)(r->lend_vec + LEND_VECS - vec);
 		struct vq_chain c;
 
@@ -209,7 +213,7 @@ static enum lent lend_slot(struct vnet_rx *r, unsigned i, uint32_t want, struct 
 		}
 		r->lend_buf[at->bufs++] = (struct vnet_buf){c.head, c.in_len};
 		if (skip)
-			note_hdr(n, &c, &r->slot[i].hdr);
+			note_hdr(r, &c, &r->slot[i].hdr);
 		/* Without the header; also closes the gap of skipped readable entries. */
 		vec += iov_slice(c.vec, c.nin, skip, c.in_len - skip, vec, c.nin, NULL);
 		room += c.in_len - skip;
@@ -265,19 +269,18 @@ unsigned vnet_lend(struct net_port *p, unsigned pair, uint32_t room, struct net_
 /* Completes the chains of slot i that len bytes of frame fill; returns how many. */
 static unsigned commit_slot(struct vnet_rx *r, unsigned i, const struct net_frame *f)
 {
-	struct vnet *n = r->n;
 	const struct vnet_buf *b = r->lend_buf + r->slot[i].first;
-	uint32_t left = n->hdr_len + MIN(f->len, r->slot[i].room);
+	uint32_t left = r->hdr_len + MIN(f->len, r->slot[i].room);
 	unsigned used = 0;
 
 	while (left && used < r->slot[i].nbufs) {
 		uint32_t part = MIN(left, b[used].room);
 
-		vq_put(vnet_rxq(n, r->pair), b[used].head, part);
+		vq_put(vnet_rxq(r->n, r->pair), b[used].head, part);
 		left -= part;
 		used++;
 	}
-	write_hdr(n, &r->slot[i].hdr, &f->off, used);
+	write_hdr(r, &r->slot[i].hdr, &f->off, used);
 	return used;
 }
 
@@ -306,7 +309,7 @@ void vnet_rx_start(struct vnet_rx *r)
 	vq_kicks_off(vnet_rxq(r->n, r->pair));
 	/* Whoever was turned away while there was no driver. */
 	if (vnet_on_loop(r->n, 2 * r->pair))
-		net_resume(&r->n->nic.port, r->pair);
+		net_resume(&r->n->nic.port, vnet_wire(r->n, r->pair));
 }
 
 void vnet_rx_kicked(struct vnet_rx *r)
@@ -315,7 +318,7 @@ void vnet_rx_kicked(struct vnet_rx *r)
 		return;
 	r->stalled = false;
 	vq_kicks_off(vnet_rxq(r->n, r->pair));
-	net_resume(&r->n->nic.port, r->pair);
+	net_resume(&r->n->nic.port, vnet_wire(r->n, r->pair));
 }
 
 int vnet_rx_init(struct vnet_rx *r, struct vnet *n, unsigned pair, struct err *e)
