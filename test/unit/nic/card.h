@@ -5,6 +5,7 @@
 
 #include <linux/virtio_net.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "../virtio/pc.h"
 #include "base/iov.h"
@@ -333,7 +334,11 @@ static inline uint8_t card_ctrl(struct card *c, uint8_t class, uint8_t cmd, cons
 	ring_desc(&c->r[c->ctrl], 2, gpa + 4096, 1, VRING_DESC_F_WRITE, 0);
 	ring_add(&c->r[c->ctrl], 0);
 	card_kick(c, c->ctrl);
-	card_done(c, c->ctrl);
+	/* Where other threads keep the loops busy, it takes a moment. */
+	for (unsigned i = 0; i < 2000 && __atomic_load_n(b + 4096, __ATOMIC_ACQUIRE) == 0xaa; i++)
+		usleep(1000);
+	for (unsigned i = 0; i < 2000 && !card_done(c, c->ctrl); i++)
+		usleep(1000);
 	return b[4096];
 }
 
