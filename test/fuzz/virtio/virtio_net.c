@@ -4,7 +4,8 @@
  *
  * Input: 8 bytes of features, the number of operations (2 bytes), operations of 4 bytes each (a
  * register write, a kick, memory that changes, the peer sends or lends), then guest memory from
- * the rings on. One card serves all inputs; each begins with a reset.
+ * the rings on. The card has two queue pairs, in use when the input says so. One card serves all
+ * inputs; each begins with a reset.
  */
 #include <linux/virtio_config.h>
 #include <linux/virtio_pci.h>
@@ -16,10 +17,11 @@
 #include "base/util.h"
 #include "net/nic/virtio_net.h"
 
-#define MEM   0x10000u
-#define BASE  0x1000u
-#define RING  0x400u /* one queue's rings: 64 descriptors */
-#define PEERS 16u
+#define MEM    0x10000u
+#define BASE   0x1000u
+#define RING   0x400u /* one queue's rings: 64 descriptors */
+#define PEERS  16u
+#define QUEUES 5u
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -30,10 +32,10 @@ struct bench {
 	struct pci_bus *pci;
 	struct nic *nic;
 	struct vnet *n;
-	struct loop *loop;
+	struct loop *loop[2];
 	struct net_port peer;
-	unsigned take;	/* frames the peer has room for */
-	unsigned at[3]; /* packed: how many descriptors were made available */
+	unsigned take;	     /* frames the peer has room for */
+	unsigned at[QUEUES]; /* packed: how many descriptors were made available */
 	uint8_t *mem;
 };
 
@@ -62,7 +64,7 @@ static void sink_resume(struct net_port *p, unsigned q)
 static void sink_caps(const struct net_port *p, struct net_caps *c)
 {
 	(void)p;
-	*c = (struct net_caps){.queues = 1, .offloads = NET_CAP_OFFLOADS};
+	*c = (struct net_caps){.queues = 2, .offloads = NET_CAP_OFFLOADS};
 }
 
 static int sink_attach(struct net_port *p, struct err *e)
@@ -120,14 +122,16 @@ static struct bench *bench(void)
 		abort();
 	b->pci = pci_bus_new(&b->bus, no_pirq, b, NULL);
 	opt_init(nic_model_find("virtio-net-pci")->opts, &o);
-	o.packed = true;
+	o.packed = o.mq = true;
+	o.nic.queues = 2;
 	if (nic_model_find("virtio-net-pci")->create(&o, b->pci, &b->nic, NULL) ||
 	    pci_assign(b->pci, 0xc0000000, 0xd0000000, 0xc000, irq, NULL))
 		abort();
 	b->n = container_of(b->nic, struct vnet, nic);
-	b->loop = loop_new("fuzz", NULL, NULL);
+	for (unsigned i = 0; i < 2; i++)
+		b->loop[i] = loop_new("fuzz", NULL, NULL);
 	net_port_init(&b->peer, &sink, "sink");
-	if (net_join(&b->nic->port, &b->peer, &b->loop, 1, NULL))
+	if (net_join(&b->nic->port, &b->peer, b->loop, 2, NULL))
 		abort();
 	return b;
 }
@@ -151,7 +155,7 @@ static void bring_up(struct bench *b, uint64_t features)
 		reg(b, VIRTIO_PCI_COMMON_GF, (uint32_t)(features >> 32 * i), 4);
 	}
 	reg(b, VIRTIO_PCI_COMMON_STATUS, 11, 1);
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < QUEUES; i++) {
 		uint64_t at = BASE + RING * i;
 
 		reg(b, VIRTIO_PCI_COMMON_Q_SELECT, i, 2);
@@ -173,7 +177,7 @@ static void kick(struct bench *b, unsigned q)
 		vq->watch.fn(&vq->watch, 1);
 }
 
-static void send(struct bench *b, uint8_t what, uint16_t len)
+static void send(struct bench *b, unsigned q, uint8_t what, uint16_t len)
 {
 	static uint8_t data[NET_FRAME_MAX];
 	struct iovec vec[2] = {{0}, {data, (size_t)len + 14}};
@@ -181,13 +185,14 @@ static void send(struct bench *b, uint8_t what, uint16_t len)
 
 	memset(data, what & 1 ? 0xff : 0x01, 6);
 	if (f.len <= NET_FRAME_MAX)
-		net_push(&b->peer, 0, &f, 1);
+		net_push(&b->peer, q, &f, 1);
 }
 
-static void lend(struct bench *b, uint8_t what, uint16_t room)
+static void lend(struct bench *b, unsigned q, uint8_t what, uint16_t room)
 {
 	struct net_slot s[PEERS];
-	unsigned n = net_lend(&b->peer, 0, room, s, 1 + what % PEERS);
+	unsigned n =
+		net_may_lend(&b->peer, q) ? net_lend(&b->peer, q, room, s, 1 + what % PEERS) : 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		uint32_t len = i < what / 16u ? s[i].f.len : 0;
@@ -200,7 +205,7 @@ static void lend(struct bench *b, uint8_t what, uint16_t room)
 		s[i].f.len = MIN(len, NET_FRAME_MAX);
 		s[i].f.off = (struct net_offload){0};
 	}
-	net_commit(&b->peer, 0, s, n);
+	net_commit(&b->peer, q, s, n);
 }
 
 /* The driver adds chains: the avail index grows, or the next descriptors turn their bits. */
@@ -224,28 +229,29 @@ static void add(struct bench *b, unsigned q, unsigned n)
 static void operate(struct bench *b, const uint8_t op[4])
 {
 	uint16_t v = get_le16(op + 2);
+	unsigned pair = op[0] >> 7, q = pair ? 3 + op[1] % 2 : op[1] % 3;
 
 	switch (op[0] % 8) {
 	case 0:
 	case 1:
-		kick(b, op[1] % 3);
+		kick(b, q);
 		break;
 	case 2: /* the driver adds chains */
-		add(b, op[1] % 3, op[2] % 17);
-		kick(b, op[1] % 3);
+		add(b, q, op[2] % 17);
+		kick(b, q);
 		break;
 	case 3:
 		b->mem[v % MEM] = op[1];
 		break;
 	case 4:
-		send(b, op[1], v);
+		send(b, pair, op[1], v);
 		break;
 	case 5:
-		lend(b, op[1], v);
+		lend(b, pair, op[1], v);
 		break;
 	case 6:
 		b->take = op[1];
-		net_resume(&b->peer, 0);
+		net_resume(&b->peer, pair);
 		break;
 	default:
 		reg(b, op[1] & 0x3f & ~1u, v, 2);
