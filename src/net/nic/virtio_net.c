@@ -59,6 +59,8 @@ static uint64_t drop_orphans(uint64_t f)
 		{VIRTIO_NET_F_GUEST_ANNOUNCE, VIRTIO_NET_F_CTRL_VQ},
 		{VIRTIO_NET_F_CTRL_GUEST_OFFLOADS, VIRTIO_NET_F_CTRL_VQ},
 		{VIRTIO_NET_F_MQ, VIRTIO_NET_F_CTRL_VQ},
+		{VIRTIO_NET_F_RSS, VIRTIO_NET_F_CTRL_VQ},
+		{VIRTIO_NET_F_HASH_REPORT, VIRTIO_NET_F_CTRL_VQ},
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(dep); i++)
@@ -109,6 +111,8 @@ static uint64_t vnet_features(struct virtio_pci *v)
 		{o->guest_announce && o->status, VIRTIO_NET_F_GUEST_ANNOUNCE},
 		{o->ctrl_guest_offloads, VIRTIO_NET_F_CTRL_GUEST_OFFLOADS},
 		{o->mq && n->pairs > 1, VIRTIO_NET_F_MQ},
+		{o->rss, VIRTIO_NET_F_RSS},
+		{o->hash, VIRTIO_NET_F_HASH_REPORT},
 	};
 	uint64_t f = 0;
 
@@ -156,6 +160,18 @@ void vnet_change(struct vnet *n, void (*fn)(struct vnet *n, void *arg), void *ar
 		fn(n, arg);
 }
 
+void vnet_set_steer(struct vnet *n, bool on)
+{
+	bool was = n->rss.steer;
+
+	n->rss.steer = on;
+	if (was != on && vnet_on_loop(n, 0))
+		net_caps_changed(&n->nic.port);
+	/* A peer that waits for buffers of one queue may now find those of another. */
+	for (unsigned i = 0; i < n->pairs; i++)
+		virtio_pci_kick(&n->v, 2 * i);
+}
+
 void vnet_set_active(struct vnet *n, unsigned pairs)
 {
 	unsigned old = n->active;
@@ -187,7 +203,11 @@ static void vnet_caps(const struct net_port *p, struct net_caps *c)
 	const struct vnet *n = vnet_of_port((struct net_port *)(uintptr_t)p);
 
 	*c = (struct net_caps){
-		.queues = n->pairs, .active = n->active, .mtu = n->opts.host_mtu, .lends = true};
+		.queues = n->opts.rss ? 1 : n->pairs,
+		.mtu = n->opts.host_mtu,
+		.lends = !n->rss.steer,
+	};
+	c->active = MIN(n->active, c->queues);
 	if (vnet_guest_can(n, VIRTIO_NET_F_GUEST_CSUM))
 		c->offloads |= NET_CAP_CSUM;
 	if (vnet_guest_can(n, VIRTIO_NET_F_GUEST_TSO4))
@@ -215,6 +235,10 @@ static void config_image(struct vnet *n, uint8_t img[VNET_CONFIG_LEN])
 	put_le16(img + offsetof(struct virtio_net_config, max_virtqueue_pairs), (uint16_t)n->pairs);
 	put_le16(img + offsetof(struct virtio_net_config, mtu), (uint16_t)n->opts.host_mtu);
 	put_le32(img + offsetof(struct virtio_net_config, speed), n->opts.speed);
+	img[offsetof(struct virtio_net_config, rss_max_key_size)] = VNET_HASH_KEY;
+	put_le16(img + offsetof(struct virtio_net_config, rss_max_indirection_table_length),
+		 VNET_RSS_TABLE);
+	put_le32(img + offsetof(struct virtio_net_config, supported_hash_types), VNET_HASH_TYPES);
 	img[offsetof(struct virtio_net_config, duplex)] = (uint8_t)n->opts.duplex; /* -1: 0xff */
 }
 
@@ -275,6 +299,8 @@ static void vnet_started(struct virtio_pci *v, unsigned i)
 				   ? sizeof(struct virtio_net_hdr_mrg_rxbuf)
 				   : sizeof(struct virtio_net_hdr);
 
+	if (virtio_has(v, VIRTIO_NET_F_HASH_REPORT))
+		hdr_len = sizeof(struct virtio_net_hdr_v1_hash);
 	if (i == 0) {
 		n->running = true;
 		vnet_change(n, first_offloads, NULL);
@@ -319,6 +345,8 @@ static void to_power_on(struct vnet *n, void *arg)
 	(void)arg;
 	vnet_filter_reset(&n->filter);
 	vnet_set_guest_offloads(n, 0);
+	n->rss.types = 0;
+	vnet_set_steer(n, false);
 	vnet_set_active(n, 1);
 }
 
@@ -418,7 +446,8 @@ static int vnet_attach(struct net_port *p, struct err *e)
 	vnet_peer_caps_changed(p);
 	/* Until now the driver could change its mind without a word to this wire. */
 	vnet_caps(p, &now);
-	if (now.offloads != p->caps.offloads || now.active != p->caps.active)
+	if (now.offloads != p->caps.offloads || now.active != p->caps.active ||
+	    now.lends != p->caps.lends)
 		net_caps_changed(p);
 	for (unsigned i = 0; i < n->pairs; i++)
 		n->tx[i].stalled = n->rx[i].stalled = false;
@@ -556,8 +585,10 @@ static const struct opt vnet_opt_list[] = {
 	YES(ctrl_guest_offloads, "ctrl_guest_offloads",
 	    "guest switches its offloads while running (default: on)"),
 	YES(mq, "mq", "as many queue pairs as its backend has queues (default: off)"),
-	MISSING("rss", "receive-side scaling is not there yet: leave rss= out"),
-	MISSING("hash", "hash reporting is not there yet: leave hash= out"),
+	YES(rss, "rss",
+	    "guest says which flows go to which queue pair; the card has one thread (default: "
+	    "off)"),
+	YES(hash, "hash", "guest is told the hash of each frame (default: off)"),
 	MISSING("guest_ufo", "UDP fragmentation offload is not there: leave guest_ufo= out"),
 	MISSING("host_ufo", "UDP fragmentation offload is not there: leave host_ufo= out"),
 	MISSING("tx", "the choice of a transmit timer is not there: frames leave at once"),
@@ -615,10 +646,18 @@ static int check_opts(const struct vnet_opts *o, struct err *e)
 		return err_set(e, EINVAL,
 			       "virtio-net-pci: disable-legacy=on and disable-modern=on leave no "
 			       "interface; give one of them at most");
-	if (o->mq && !o->ctrl_vq)
+	const char *ctrl = o->mq ? "mq" : o->rss ? "rss" : o->hash ? "hash" : NULL;
+
+	if (ctrl && !o->ctrl_vq)
 		return err_set(e, EINVAL,
-			       "virtio-net-pci: mq=on needs the control queue; leave ctrl_vq=off "
-			       "out");
+			       "virtio-net-pci: %s=on needs the control queue; leave ctrl_vq=off "
+			       "out",
+			       ctrl);
+	if ((o->rss || o->hash) && o->disable_modern)
+		return err_set(e, EINVAL,
+			       "virtio-net-pci: %s=on needs the virtio 1.0 interface; leave "
+			       "disable-modern=on out",
+			       o->rss ? "rss" : "hash");
 	if (o->packed && o->disable_modern)
 		return err_set(e, EINVAL,
 			       "virtio-net-pci: packed=on needs the virtio 1.0 interface; leave "
@@ -639,7 +678,9 @@ static int init_parts(struct vnet *n, struct err *e)
 		.indirect = n->opts.indirect_desc,
 		.packed = n->opts.packed,
 		.nqueues = 2 * n->pairs + n->opts.ctrl_vq,
-		.config_len = tells_speed(&n->opts) ? VNET_CONFIG_LEN : VNET_CONFIG_MTU,
+		.config_len = n->opts.rss || n->opts.hash ? VNET_CONFIG_LEN
+			      : tells_speed(&n->opts)	  ? VNET_CONFIG_DUP
+							  : VNET_CONFIG_MTU,
 		.model = "virtio-net-pci",
 	};
 	int rc = 0;
@@ -677,7 +718,7 @@ static int vnet_create(const void *opts, struct pci_bus *bus, struct nic **out, 
 	atomic_store(&n->mac, vnet_pack_mac(n->nic.mac));
 	atomic_store(&n->status, VIRTIO_NET_S_LINK_UP);
 	atomic_store(&n->peer_offloads, NET_CAP_OFFLOADS);
-	n->pairs = o->mq ? MIN(MAX(o->nic.queues, 1u), VNET_PAIRS) : 1;
+	n->pairs = o->mq || o->rss ? MIN(MAX(o->nic.queues, 1u), VNET_PAIRS) : 1;
 	n->wires = n->active = 1;
 	n->nic.pairs = n->pairs > 1 ? n->pairs : 0;
 	atomic_store(&n->nic.active, 1);

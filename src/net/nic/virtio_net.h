@@ -2,7 +2,7 @@
 /*
  * Inside of the virtio network card (virtio 1.2 section 5.1): virtio_net.c is its life,
  * virtio_net_tx.c and virtio_net_rx.c the two directions, virtio_net_ctrl.c the control queue and
- * the receive filter. Nobody else includes this.
+ * the receive filter, virtio_net_rss.c the hash over a frame. Nobody else includes this.
  */
 #ifndef NET_NIC_VIRTIO_NET_H
 #define NET_NIC_VIRTIO_NET_H
@@ -26,7 +26,8 @@
 #define VNET_CTRL_SIZE	64u
 #define VNET_RING_MAX	1024u	   /* descriptors of an rx or tx queue, at most */
 #define VNET_MACS	64u	   /* addresses in the receive filter, both kinds together */
-#define VNET_CONFIG_LEN 17u	   /* up to and with duplex */
+#define VNET_CONFIG_LEN 24u	   /* all of it, up to and with supported_hash_types */
+#define VNET_CONFIG_DUP 17u	   /* up to and with duplex */
 #define VNET_CONFIG_MTU 12u	   /* up to and with mtu: all there is without speed and duplex */
 #define VNET_UNKNOWN	UINT32_MAX /* speed, 5.1.4 */
 
@@ -40,7 +41,7 @@ struct vnet_opts {
 	bool csum, gso, host_tso4, host_tso6, host_ecn, host_uso;
 	bool guest_csum, guest_tso4, guest_tso6, guest_ecn, guest_uso4, guest_uso6;
 	bool ctrl_vq, ctrl_rx, ctrl_vlan, ctrl_mac_addr, guest_announce, ctrl_guest_offloads;
-	bool status, mq;
+	bool status, mq, rss, hash;
 	uint32_t rx_queue_size, tx_queue_size;
 	uint32_t speed; /* Mbit/s or VNET_UNKNOWN */
 	int duplex;	/* 0 half, 1 full, -1 unknown */
@@ -50,7 +51,7 @@ struct vnet_opts {
 struct vnet_tx {
 	struct vnet *n;
 	unsigned pair;
-	uint32_t hdr_len;      /* 10 or 12: as negotiated, since the ring started */
+	uint32_t hdr_len;      /* 10, 12 or 20: as negotiated, since the ring started */
 	bool busy;	       /* guards against being called back from net_push() */
 	bool stalled;	       /* the peer had no room: nothing happens until resume() */
 	bool again;	       /* resume() came while busy */
@@ -63,7 +64,7 @@ struct vnet_tx {
 	uint16_t head[NET_BATCH]; /* of frame[i] */
 };
 
-#define VNET_HDR_PIECES 12u /* a driver may lay the header out byte by byte (ANY_LAYOUT) */
+#define VNET_HDR_PIECES 20u /* a driver may lay the header out byte by byte (ANY_LAYOUT) */
 
 /* The space of one virtio_net_hdr in guest memory. */
 struct vnet_hdr_room {
@@ -81,7 +82,7 @@ struct vnet_buf {
 struct vnet_rx {
 	struct vnet *n;
 	unsigned pair;
-	uint32_t hdr_len; /* 10 or 12: as negotiated, since the ring started */
+	uint32_t hdr_len; /* 10, 12 or 20: as negotiated, since the ring started */
 	bool mergeable;
 	bool stalled;		   /* no buffers: resume the peer when the driver adds some */
 	unsigned lent;		   /* slots lent and not yet committed */
@@ -105,6 +106,28 @@ struct vnet_filter {
 	uint32_t vlan[4096 / 32];
 };
 
+#define VNET_HASH_KEY	40u  /* bytes; the least that 5.1.4 allows, and enough for IPv6 and ports */
+#define VNET_HASH_INPUT 36u  /* bytes: two IPv6 addresses and ports */
+#define VNET_RSS_TABLE	128u /* entries; the least that 5.1.4 allows */
+#define VNET_HASH_TYPES                                                                            \
+	(VIRTIO_NET_RSS_HASH_TYPE_IPv4 | VIRTIO_NET_RSS_HASH_TYPE_TCPv4 |                          \
+	 VIRTIO_NET_RSS_HASH_TYPE_UDPv4 | VIRTIO_NET_RSS_HASH_TYPE_IPv6 |                          \
+	 VIRTIO_NET_RSS_HASH_TYPE_TCPv6 | VIRTIO_NET_RSS_HASH_TYPE_UDPv6)
+
+/* How received frames are hashed and where they go. */
+struct vnet_rss {
+	bool steer;	/* by the table; else a pair gets what comes on its queue of the wire */
+	uint32_t types; /* VIRTIO_NET_RSS_HASH_TYPE_*; 0: nothing is hashed */
+	uint16_t mask, unclassified;
+	uint16_t table[VNET_RSS_TABLE];
+	uint32_t part[VNET_HASH_INPUT][256]; /* what an input byte adds to the hash */
+};
+
+struct vnet_hash {
+	uint32_t value;
+	uint8_t report; /* VIRTIO_NET_HASH_REPORT_*; NONE: there is no value */
+};
+
 struct vnet {
 	struct nic nic;
 	struct virtio_pci v;
@@ -119,6 +142,7 @@ struct vnet {
 	unsigned active;	 /* pairs in use, the first ones */
 	uint64_t guest_offloads; /* VIRTIO_BIT(VIRTIO_NET_F_GUEST_…) in force */
 	struct vnet_filter filter;
+	struct vnet_rss rss;
 	/* By queue of the wire, its loop's: the pair that the peer had no room for, + 1; 0: none.
 	 */
 	uint8_t blocked[VNET_PAIRS];
@@ -160,7 +184,7 @@ static inline unsigned vnet_wire(const struct vnet *n, unsigned pair)
 /* 5.1.2: with several pairs negotiated the control queue is behind them all, else number 2. */
 static inline bool vnet_multi(const struct vnet *n)
 {
-	return virtio_has(&n->v, VIRTIO_NET_F_MQ);
+	return virtio_has(&n->v, VIRTIO_NET_F_MQ) || virtio_has(&n->v, VIRTIO_NET_F_RSS);
 }
 
 static inline unsigned vnet_ctrl(const struct vnet *n)
@@ -197,6 +221,11 @@ void vnet_filter_reset(struct vnet_filter *f);
  * not. */
 const char *vnet_filter(const struct vnet *n, const uint8_t *head, unsigned len);
 
+/* virtio_net_rss.c */
+struct vnet_hash vnet_hash(const struct vnet_rss *s, const struct net_frame *f);
+void vnet_rss_key(struct vnet_rss *s, const uint8_t *key, unsigned len);
+unsigned vnet_rss_queue(const struct vnet_rss *s, struct vnet_hash h); /* of a steered frame */
+
 /* virtio_net.c */
 uint64_t vnet_guest_offload_bits(void); /* the bits CTRL_GUEST_OFFLOADS may set */
 /*
@@ -205,6 +234,7 @@ uint64_t vnet_guest_offload_bits(void); /* the bits CTRL_GUEST_OFFLOADS may set 
  */
 void vnet_change(struct vnet *n, void (*fn)(struct vnet *n, void *arg), void *arg);
 void vnet_set_guest_offloads(struct vnet *n, uint64_t bits); /* in vnet_change() */
+void vnet_set_steer(struct vnet *n, bool on);		     /* in vnet_change() */
 void vnet_set_active(struct vnet *n, unsigned pairs);	     /* in vnet_change() */
 static inline uint64_t vnet_pack_mac(const uint8_t b[6])
 {

@@ -196,16 +196,80 @@ static bool ctrl_offloads(struct vnet *n, uint8_t cmd, struct command *m)
 	return true;
 }
 
+/* The end of both commands on hashes: length and key. */
+static bool take_key(struct command *m, uint8_t key[VNET_HASH_KEY], uint8_t *len)
+{
+	return take(m, len, 1) && *len <= VNET_HASH_KEY && take(m, key, *len);
+}
+
+/* 5.1.6.5.7.1. Nothing changes before all of it is known to be good. */
+static bool ctrl_rss(struct vnet *n, struct command *m)
+{
+	uint16_t mask, other, tx, table[VNET_RSS_TABLE];
+	uint8_t key[VNET_HASH_KEY], len;
+	uint32_t types;
+
+	if (!take(m, &types, 4) || !take(m, &mask, 2) || !take(m, &other, 2))
+		return false;
+	types = le32toh(types);
+	mask = le16toh(mask);
+	other = le16toh(other);
+	if (types & ~VNET_HASH_TYPES || mask >= VNET_RSS_TABLE || mask & (mask + 1u) ||
+	    other >= n->pairs || !take(m, table, 2 * (mask + 1u)))
+		return false;
+	for (unsigned i = 0; i <= mask; i++) {
+		table[i] = le16toh(table[i]);
+		if (table[i] >= n->pairs)
+			return false;
+	}
+	if (!take(m, &tx, 2) || !take_key(m, key, &len))
+		return false;
+	tx = le16toh(tx);
+	if (tx < 1 || tx > n->pairs)
+		return false;
+	memcpy(n->rss.table, table, 2 * (mask + 1u));
+	n->rss.mask = mask;
+	n->rss.unclassified = other;
+	n->rss.types = types;
+	vnet_rss_key(&n->rss, key, len);
+	vnet_set_steer(n, true);
+	vnet_set_active(n, tx);
+	return true;
+}
+
+/* 5.1.6.5.6.4. Four words of it are said to be zero; drivers are about that leave in them what the
+ * other command has there, so they are passed over. */
+static bool ctrl_hash(struct vnet *n, struct command *m)
+{
+	uint8_t key[VNET_HASH_KEY], len, reserved[8];
+	uint32_t types;
+
+	if (!take(m, &types, 4) || !take(m, reserved, sizeof(reserved)) || !take_key(m, key, &len))
+		return false;
+	types = le32toh(types);
+	if (types & ~VNET_HASH_TYPES)
+		return false;
+	n->rss.types = types;
+	vnet_rss_key(&n->rss, key, len);
+	return true;
+}
+
 static bool ctrl_mq(struct vnet *n, uint8_t cmd, struct command *m)
 {
 	uint16_t pairs;
 
+	if (cmd == VIRTIO_NET_CTRL_MQ_RSS_CONFIG)
+		return virtio_has(&n->v, VIRTIO_NET_F_RSS) && ctrl_rss(n, m);
+	if (cmd == VIRTIO_NET_CTRL_MQ_HASH_CONFIG)
+		return virtio_has(&n->v, VIRTIO_NET_F_HASH_REPORT) && ctrl_hash(n, m);
 	if (cmd != VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET || !virtio_has(&n->v, VIRTIO_NET_F_MQ) ||
 	    !take(m, &pairs, 2))
 		return false;
 	pairs = le16toh(pairs);
 	if (pairs < VIRTIO_NET_CTRL_MQ_VQ_PAIRS_MIN || pairs > n->pairs)
 		return false;
+	/* Automatic steering from now on. */
+	vnet_set_steer(n, false);
 	vnet_set_active(n, pairs);
 	return true;
 }

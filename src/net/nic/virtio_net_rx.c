@@ -52,24 +52,27 @@ static void note_hdr(const struct vnet_rx *r, const struct vq_chain *c, struct v
 }
 
 static void write_hdr(const struct vnet_rx *r, const struct vnet_hdr_room *room,
-		      const struct net_offload *o, unsigned nbufs)
+		      const struct net_offload *o, struct vnet_hash hash, unsigned nbufs)
 {
-	struct virtio_net_hdr_mrg_rxbuf h = {0};
+	struct virtio_net_hdr_v1_hash h = {0};
+	struct virtio_net_hdr_v1 *v1 = &h.hdr;
 
 	if (vnet_guest_can(r->n, VIRTIO_NET_F_GUEST_CSUM)) {
-		h.hdr.flags = o->flags & (NET_F_NEEDS_CSUM | NET_F_DATA_VALID);
+		v1->flags = o->flags & (NET_F_NEEDS_CSUM | NET_F_DATA_VALID);
 		if (o->flags & NET_F_NEEDS_CSUM) {
-			h.hdr.csum_start = htole16(o->csum_start);
-			h.hdr.csum_offset = htole16(o->csum_offset);
+			v1->csum_start = htole16(o->csum_start);
+			v1->csum_offset = htole16(o->csum_offset);
 		}
-		h.hdr.gso_type = o->gso_type;
+		v1->gso_type = o->gso_type;
 		if (o->gso_type != NET_GSO_NONE) {
-			h.hdr.gso_size = htole16(o->gso_size);
-			h.hdr.hdr_len = htole16(o->hdr_len);
+			v1->gso_size = htole16(o->gso_size);
+			v1->hdr_len = htole16(o->hdr_len);
 		}
 	}
 	/* 5.1.6.4.1: 1 when the frame is not spread over chains. */
-	h.num_buffers = htole16((uint16_t)nbufs);
+	v1->num_buffers = htole16((uint16_t)nbufs);
+	h.hash_value = htole32(hash.value);
+	h.hash_report = htole16(hash.report);
 	iov_write(room->v, room->n, 0, &h, r->hdr_len);
 }
 
@@ -108,7 +111,7 @@ static bool passes(struct vnet_rx *r, const struct net_frame *f)
 }
 
 /* Copies one frame into as many chains as it takes. */
-static enum copied copy_frame(struct vnet_rx *r, struct net_frame *f)
+static enum copied copy_frame(struct vnet_rx *r, struct net_frame *f, struct vnet_hash hash)
 {
 	struct vnet *n = r->n;
 	struct virtqueue *q = vnet_rxq(n, r->pair);
@@ -139,7 +142,7 @@ static enum copied copy_frame(struct vnet_rx *r, struct net_frame *f)
 		drop(r, "larger than the guest's receive buffers");
 		return DROPPED;
 	}
-	write_hdr(r, &hdr, &f->off, used);
+	write_hdr(r, &hdr, &f->off, hash, used);
 	for (unsigned i = 0; i < used; i++)
 		vq_put(q, r->buf[i].head, r->buf[i].room);
 	return COPIED;
@@ -148,7 +151,7 @@ static enum copied copy_frame(struct vnet_rx *r, struct net_frame *f)
 /* Does the pair take frames just now? If not, the one at hand is counted. */
 static bool takes(struct vnet_rx *r)
 {
-	if (r->pair >= r->n->active)
+	if (r->pair >= r->n->active && !r->n->rss.steer)
 		drop(r, "for a queue pair that the guest does not use");
 	else if (!vnet_rxq(r->n, r->pair)->running)
 		drop(r, "the guest's driver is not ready");
@@ -157,14 +160,18 @@ static bool takes(struct vnet_rx *r)
 	return false;
 }
 
-unsigned vnet_push(struct net_port *p, unsigned pair, struct net_frame *f, unsigned nf)
+unsigned vnet_push(struct net_port *p, unsigned wire, struct net_frame *f, unsigned nf)
 {
 	struct vnet *n = vnet_of_port(p);
-	struct vnet_rx *r = &n->rx[pair];
-	unsigned i = 0;
+	unsigned i = 0, used = 0;
 
 	while (i < nf) {
-		if (!takes(r) || !passes(r, &f[i]) || copy_frame(r, &f[i]) != NO_ROOM) {
+		struct vnet_hash hash = vnet_hash(&n->rss, &f[i]);
+		unsigned pair = n->rss.steer ? vnet_rss_queue(&n->rss, hash) : wire;
+		struct vnet_rx *r = &n->rx[pair];
+
+		used |= 1u << pair;
+		if (!takes(r) || !passes(r, &f[i]) || copy_frame(r, &f[i], hash) != NO_ROOM) {
 			i++;
 			continue;
 		}
@@ -174,7 +181,9 @@ unsigned vnet_push(struct net_port *p, unsigned pair, struct net_frame *f, unsig
 		else if (!look_again(r))
 			break;
 	}
-	virtio_pci_done(&n->v, 2 * pair);
+	for (unsigned pair = 0; used >> pair; pair++)
+		if (used >> pair & 1)
+			virtio_pci_done(&n->v, 2 * pair);
 	return i;
 }
 
@@ -270,6 +279,7 @@ unsigned vnet_lend(struct net_port *p, unsigned pair, uint32_t room, struct net_
 static unsigned commit_slot(struct vnet_rx *r, unsigned i, const struct net_frame *f)
 {
 	const struct vnet_buf *b = r->lend_buf + r->slot[i].first;
+	struct vnet_hash hash = vnet_hash(&r->n->rss, f);
 	uint32_t left = r->hdr_len + MIN(f->len, r->slot[i].room);
 	unsigned used = 0;
 
@@ -280,7 +290,7 @@ static unsigned commit_slot(struct vnet_rx *r, unsigned i, const struct net_fram
 		left -= part;
 		used++;
 	}
-	write_hdr(r, &r->slot[i].hdr, &f->off, used);
+	write_hdr(r, &r->slot[i].hdr, &f->off, hash, used);
 	return used;
 }
 

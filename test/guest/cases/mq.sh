@@ -3,10 +3,11 @@
 # limit: 300
 #
 # virtio-net with two queue pairs (mq=on) on a TAP with two queues: four transfers at once in both directions, fewer
-# pairs and more again while the card runs, the driver leaves in the midst of traffic and comes back.
+# pairs and more again while the card runs, the driver leaves in the midst of traffic and comes back. Then a card that
+# the guest tells which flows go to which pair (rss=on, hash=on).
 . "$(dirname "$0")/../lib.sh"
 
-initrd mq tools <<'END'
+cat >"$tmp/functions" <<'END'
 . /vw/lib
 up() {
 	until [ -e /sys/class/net/eth0 ]; do usleep 50000; done
@@ -32,6 +33,8 @@ interrupts() {
 		/proc/interrupts
 }
 combined() { ethtool -l eth0 | sed -n 's/^Combined:[[:space:]]*//p' | tr '\n' ' '; }
+END
+{ cat "$tmp/functions" - <<'END'
 up
 say channels "$(combined)"
 four two
@@ -54,6 +57,30 @@ up
 say again "$(combined)"
 four back
 END
+} | initrd mq tools
+{ cat "$tmp/functions" - <<'END'
+# Receive queues that the table names, each once.
+table() { ethtool -x eth0 | sed -n 's/^ *[0-9]*: *//p' | tr -s ' ' '\n' | sort -u | tr '\n' ' '; }
+counts() { a=$(interrupts input.0) b=$(interrupts input.1); }
+up
+say channels "$(combined)"
+say hashing "$(ethtool -k eth0 | sed -n 's/^receive-hashing: //p')"
+for start in 0 1; do
+	ethtool -X eth0 start $start equal 1 && say "table$start" "$(table)"
+	counts
+	was_a=$a was_b=$b
+	four "start$start"
+	counts
+	say "moved$start" $((a - was_a > 20)) $((b - was_b > 20))
+done
+ethtool -X eth0 equal 2 && say table "$(table)"
+counts
+was_a=$a was_b=$b
+four both
+counts
+say moved $((a - was_a > 20)) $((b - was_b > 20))
+END
+} | initrd rss tools
 
 head -c 2000000 /dev/urandom >"$tmp/in.bin"
 head -c 60000000 /dev/zero >"$tmp/large.bin"
@@ -107,6 +134,21 @@ check "the guest ends well" await mq "vw: status 0" 120
 is "ethtool -L: two again" "$(said mq more)" "2 2 "
 is "a driver that left in the midst of traffic comes back" "$(said mq again)" "2 2 "
 four back "after that"
+
+stop mq 2>/dev/null
+check "a guest with rss=on ends well" guest rss 150 -m 256 -smp 2 "${net[@]},rss=on,hash=on"
+is "rss=on: two channels" "$(said rss channels)" "2 2 "
+like "hash=on: the driver uses it" "$(said rss hashing)" "^on"
+is "ethtool -X: all to the first queue" "$(said rss table0)" "0 "
+is "and there it goes" "$(said rss moved0)" "1 0"
+is "ethtool -X: all to the second queue" "$(said rss table1)" "1 "
+is "and there it goes" "$(said rss moved1)" "0 1"
+is "ethtool -X: to both" "$(said rss table)" "0 1 "
+is "and there it goes" "$(said rss moved)" "1 1"
+for part in start0 start1 both; do
+	is "rss=on, $part: four transfers in" "$(said rss $part-in)" " 4 $sum"
+	is "rss=on, $part: and out" "$(said rss $part-out)" " 4 $sum"
+done
 
 ip tuntap add dev vwone mode tap
 "$vmwire" -machine none -netdev tap,id=t1,ifname=vwone,script=no,downscript=no,queues=2 >"$tmp/one.log" 2>&1 </dev/null
