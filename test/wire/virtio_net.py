@@ -24,7 +24,7 @@ MAC = bytes.fromhex("525400010203")
 TIMEOUT = 20.0
 RINGS, BUFS, BUF = 0x100000, 0x200000, 0x1000
 F_CSUM, F_MAC, F_MRG, F_STATUS, F_CTRL_VQ = 0, 5, 15, 16, 17
-F_MQ = 22
+F_MQ, F_HASH, F_RSS = 22, 57, 60
 F_INDIRECT, F_EVENT, F_VERSION_1, F_PACKED, F_HOST_USO = 28, 29, 32, 34, 56
 NEXT, WRITE, INDIRECT = 1, 2, 4
 NEEDS_RESET = 64
@@ -206,6 +206,8 @@ class Card:
         self.status(3)
         self.negotiate()
         self.hdr = 12 if self.features & (1 << F_MRG | 1 << F_VERSION_1) else 10
+        if self.features >> F_HASH & 1:
+            self.hdr = 20
         self.rx, self.tx = (self.setup(i, RINGS + 0x10000 * i) for i in range(2))
         self.more_queues()
         self.status(self.status() | 4)
@@ -354,8 +356,8 @@ class Multi(Modern):
 
     def send_by(self, i, frame):
         at = BUFS + BUF * (64 * i + 1)
-        self.q.store(at, bytes(12) + frame)
-        self.queue[i].set(0, at, 12 + len(frame))
+        self.q.store(at, bytes(self.hdr) + frame)
+        self.queue[i].set(0, at, self.hdr + len(frame))
         self.queue[i].add(0)
         self.kick(i)
 
@@ -380,6 +382,27 @@ class Multi(Modern):
 
 class MultiPacked(Multi):
     ring, extra = PackedQueue, (F_CTRL_VQ, F_MQ, F_PACKED)
+
+
+class MultiRss(Multi):
+    """With hashes: who gets which frame is said by the driver (5.1.6.5.7)."""
+
+    extra = (F_CTRL_VQ, F_MQ, F_HASH, F_RSS)
+    key = bytes(i * 37 + 11 & 255 for i in range(40))
+
+    def rss(self, types=0x3f, mask=127, other=0, table=None, tx=2, key=None, cut=None):
+        table = table if table is not None else [i % 2 for i in range(128)]
+        key = self.key if key is None else key
+        data = struct.pack("<IHH%dHHB" % len(table), types, mask, other, *table, tx, len(key)) + key
+        return self.command(4, 1, data[:cut])
+
+    def toeplitz(self, data):
+        bits, key = int.from_bytes(data, "big"), int.from_bytes(self.key, "big")
+        value, n = 0, 8 * len(data)
+        for i in range(n):
+            if bits >> (n - 1 - i) & 1:
+                value ^= key >> (320 - 32 - i) & 0xffffffff
+        return value
 
 
 # --- frames ----------------------------------------------------------------------------------
@@ -669,6 +692,64 @@ def without_mq(card):
     second_pair(card)
 
 
+def check_rss(card):
+    base = card.at[4]
+    assert card.features >> F_RSS & card.features >> F_HASH & 1
+    assert card.q("readb", base + 17) == 40 and card.q("readw", base + 18) == 128
+    assert card.q("readl", base + 20) == 0x3f
+    for bad in ({"types": 0x40}, {"mask": 126}, {"mask": 255, "table": [0] * 256},
+                {"mask": 0xffff}, {"other": 2}, {"table": [2] * 128}, {"tx": 0}, {"tx": 3},
+                {"key": bytes(41)}, {"cut": 4}, {"cut": 7}, {"cut": 100}, {"cut": -1}):
+        assert card.rss(**bad) == 1, bad
+    assert card.rss() == 0
+    assert card.command(4, 2, struct.pack("<I8xB", 0x3f, 40) + card.key[:39]) == 1
+    assert card.command(4, 2, struct.pack("<I8xB", 0x100, 40) + card.key) == 1
+    assert card.command(4, 2, struct.pack("<I8xB", 0x3f, 40) + card.key) == 0
+
+
+def flows(card):
+    """Echoes have addresses swapped and ports as they were; each comes where its hash says."""
+    card.up()
+    assert card.rss() == 0
+    seen = [0, 0]
+    for i in range(48):
+        for pair in (0, 1):
+            if i % 8 == 0:
+                for n in range(10):
+                    card.post(2 * pair, 2 + (i // 8 * 10 + n) % 30)
+        src, dst = bytes([10, 0, 0, 1]), bytes([10, 0, 1, i])
+        proto, ports = (6, 17)[i % 2], struct.pack(">HH", 1000 + i, 80)
+        frame = ether(PEER, 0x0800, ipv4(src, dst, proto, ports.ljust(20, b"\0")))
+        value = card.toeplitz(dst + src + ports)
+        to, by = value & 1, i // 2 % 2
+        card.send_by(2 * by + 1, frame)
+        wait("transmit", card.queue[2 * by + 1].take)
+        head, length = wait("frame", card.queue[2 * to].take)
+        got = card.q.load(BUFS + BUF * (64 * 2 * to + head), length)
+        assert struct.unpack_from("<IH", got, 12) == (value, 2 + i % 2), i
+        assert got[20 + 26:20 + 34] == dst + src
+        seen[to] += 1
+    assert min(seen) > 5, seen
+
+
+def steered(tap, folder):
+    path, name = os.path.join(folder, "rss"), "rss=on: "
+    vm = start(path, 6, ",mq=on,rss=on,hash=on", "dummy,echo=on,queues=2")
+    q = Qtest(path)
+    card = MultiRss(q)
+    tap.run(name + "driver starts", card.up)
+    tap.run(name + "RSS_CONFIG and HASH_CONFIG, legal and not", lambda: check_rss(card))
+    tap.run(name + "frames come where their hash says, with it", lambda: flows(card))
+    q.close()
+
+    def ends():
+        assert vm.wait(TIMEOUT) == 0, vm.returncode
+    tap.run(name + "vmwire ends with its client", ends)
+    if vm.poll() is None:
+        vm.kill()
+        vm.wait()
+
+
 def two_pairs(tap, folder, kind):
     path = os.path.join(folder, kind.__name__)
     name = "two pairs, %s ring: " % ("packed" if kind is MultiPacked else "split")
@@ -695,12 +776,13 @@ def two_pairs(tap, folder, kind):
 def main():
     folder = tempfile.mkdtemp(prefix="vmwire-wire-")
     cards = [(kind, vectors) for kind in (Legacy, Modern, Packed) for vectors in (0, 3)]
-    tap = Tap(len(cards) * (8 + len(MALFORMED)) - 2 * len(SPLIT_ONLY) + 4 + 2 * 7)
+    tap = Tap(len(cards) * (8 + len(MALFORMED)) - 2 * len(SPLIT_ONLY) + 4 + 2 * 7 + 4)
     try:
         for kind, vectors in cards:
             one_card(tap, folder, kind, vectors)
         for kind in (Multi, MultiPacked):
             two_pairs(tap, folder, kind)
+        steered(tap, folder)
     finally:
         shutil.rmtree(folder)
     return 1 if tap.bad else 0

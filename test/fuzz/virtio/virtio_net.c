@@ -4,8 +4,9 @@
  *
  * Input: 8 bytes of features, the number of operations (2 bytes), operations of 4 bytes each (a
  * register write, a kick, memory that changes, the peer sends or lends), then guest memory from
- * the rings on. The card has two queue pairs, in use when the input says so. One card serves all
- * inputs; each begins with a reset.
+ * the rings on. The card has two queue pairs, in use when the input says so; there is one with RSS
+ * and hash reports, for inputs that want these, and one without. It serves all inputs; each begins
+ * with a reset.
  */
 #include <linux/virtio_config.h>
 #include <linux/virtio_pci.h>
@@ -102,15 +103,16 @@ static void no_pirq(void *opaque, unsigned pirq, bool level)
 	(void)level;
 }
 
-static struct bench *bench(void)
+static struct bench *bench(bool rss)
 {
-	static struct bench *b;
+	static struct bench *made[2];
+	struct bench *b = made[rss];
 	const uint8_t irq[4] = {10, 10, 11, 11};
 	struct vnet_opts o;
 
 	if (b)
 		return b;
-	b = calloc(1, sizeof(*b));
+	b = made[rss] = calloc(1, sizeof(*b));
 	if (!b)
 		abort();
 	b->ops.msi = no_msi;
@@ -123,6 +125,7 @@ static struct bench *bench(void)
 	b->pci = pci_bus_new(&b->bus, no_pirq, b, NULL);
 	opt_init(nic_model_find("virtio-net-pci")->opts, &o);
 	o.packed = o.mq = true;
+	o.rss = o.hash = rss;
 	o.nic.queues = 2;
 	if (nic_model_find("virtio-net-pci")->create(&o, b->pci, &b->nic, NULL) ||
 	    pci_assign(b->pci, 0xc0000000, 0xd0000000, 0xc000, irq, NULL))
@@ -261,11 +264,12 @@ static void operate(struct bench *b, const uint8_t op[4])
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct bench *b = bench();
 	size_t at = 10, mem;
+	struct bench *b;
 
 	if (size < at)
 		return 0;
+	b = bench(get_le64(data) >> VIRTIO_NET_F_RSS & 1);
 	mem = MIN(at + 4ul * get_le16(data + 8), size);
 	memset(b->mem, 0, MEM);
 	memcpy(b->mem, data + mem, MIN(size - mem, MEM));
