@@ -12,7 +12,8 @@
  * held (vnet_change), and cleared when the device is reset; the port's capabilities follow, so that
  * a peer never sends what the driver does not take. On the data path everybody just reads it. Only
  * the first pairs are in use, as many as the driver said (5.1.6.5.5), one after a reset: what the
- * others' rings hold stays there, what comes for them is dropped.
+ * others' rings hold stays there, what comes for them is dropped. With RSS the driver's table says
+ * which pair gets a frame, and all pairs share one queue of the wire (virtio_net_rss.c).
  *
  * Of the offloads that a guest may use for what it sends, those are offered that the peer takes;
  * without a peer all are. A peer that comes later and can do less is served by the software
