@@ -199,7 +199,7 @@ static inline void card_up(struct card *c, uint64_t features)
 	if (features & BIT(HASH_REPORT))
 		c->hdr_len = 20;
 	assert_true(mod_negotiate(&c->pc, c->pci, features));
-	c->ctrl = features & (BIT(MQ) | BIT(RSS)) ? 2 * card_queues : 2;
+	c->ctrl = features & (BIT(MQ) | BIT(RSS)) ? 2 * c->vnet->pairs : 2;
 	for (unsigned i = 0; i <= c->ctrl; i++) {
 		at = (features & PACKED ? ring_init_packed : ring_init)(
 			&c->r[i], &c->pc.a.mem, at, i == c->ctrl ? 64 : CARD_RING);
