@@ -5,7 +5,7 @@
 
 #include <linux/virtio_net.h>
 #include <stdio.h>
-#include <unistd.h>
+#include <time.h>
 
 #include "../virtio/pc.h"
 #include "base/iov.h"
@@ -319,6 +319,12 @@ static inline bool card_content(const uint8_t *p, uint32_t from, uint32_t len)
 	return true;
 }
 
+/* A millisecond. */
+static inline void card_nap(void)
+{
+	nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+}
+
 /* Sends a control command with up to 512 bytes of data; returns the acknowledgement, 0xaa: none. */
 static inline uint8_t card_ctrl(struct card *c, uint8_t class, uint8_t cmd, const void *data,
 				uint32_t len)
@@ -338,9 +344,9 @@ static inline uint8_t card_ctrl(struct card *c, uint8_t class, uint8_t cmd, cons
 	card_kick(c, c->ctrl);
 	/* Where other threads keep the loops busy, it takes a moment. */
 	for (unsigned i = 0; i < 2000 && __atomic_load_n(b + 4096, __ATOMIC_ACQUIRE) == 0xaa; i++)
-		usleep(1000);
+		card_nap();
 	for (unsigned i = 0; i < 2000 && !card_done(c, c->ctrl); i++)
-		usleep(1000);
+		card_nap();
 	return b[4096];
 }
 

@@ -295,7 +295,7 @@ static void resets_and_commands_in_traffic(void **state)
 			send_by(c, 3, 1 + n);
 			card_kick(c, 3);
 			for (unsigned i = 0; i < 2000 && c->peer[0].second == got; i++)
-				usleep(1000);
+				card_nap();
 			assert_int_equal(c->peer[0].second, got + 1);
 			assert_int_equal(set_pairs(c, 1), OK);
 		}

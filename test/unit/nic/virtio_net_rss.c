@@ -266,6 +266,7 @@ static unsigned arrives(struct card *c, uint8_t *b, const uint8_t **head)
 	struct net_frame f = {.vec = vec, .nvec = 2, .len = FRAME_SIZE};
 	uint32_t id, len;
 
+	*head = b;
 	assert_int_equal(card_push(c, &f, 1), 1);
 	for (unsigned q = 0; q < 4; q += 2) {
 		if (!ring_used(&c->r[q], &id, &len))
