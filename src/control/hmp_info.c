@@ -62,7 +62,9 @@ static void print_port(struct hmp *h, const char *prefix, const struct net_port 
 		p->ops->info(p, info, sizeof(info));
 	hmp_print(h, "%s%s: index=0,type=%s%s%s", prefix, p->name,
 		  v && v->nic ? "nic" : p->ops->kind, info[0] ? "," : "", info);
-	if (p->peer && p->nqueues > 1)
+	if (v && v->nic && v->nic->pairs)
+		hmp_print(h, ",queues=%u,active=%u", v->nic->pairs, atomic_load(&v->nic->active));
+	else if (p->peer && p->nqueues > 1)
 		hmp_print(h, ",queues=%u", p->nqueues);
 	hmp_print(h, ",link=%s\n", net_link_is_up(p) ? "up" : "down");
 }

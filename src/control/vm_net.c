@@ -137,9 +137,16 @@ int vm_net_open(struct vm *vm, struct err *e)
 
 int vm_net_make_nic(struct vm *vm, struct vm_net *v, struct err *e)
 {
+	const struct vm_net *to = v->conf->netdev ? vm_net_find(vm, v->conf->netdev) : NULL;
 	struct nic_conf *conf = v->conf->opts;
 	int rc;
 
+	if (to && to->port) {
+		struct net_caps caps;
+
+		to->port->ops->caps(to->port, &caps);
+		conf->queues = caps.queues;
+	}
 	/* The card's name in the monitor is the one the configuration made. */
 	if (!conf->id && cmd_keep(&conf->id, v->conf->id, e))
 		return -ENOMEM;

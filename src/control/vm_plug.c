@@ -272,11 +272,15 @@ static int move_to_backend(struct vm *vm, struct vm_net *nic, struct vm_net *to,
 			   struct net_port **old, struct err *e)
 {
 	struct loop *loops[NET_QUEUES];
+	struct net_caps card, back;
 	unsigned n;
 	int rc;
 
-	/* From backend to backend the card keeps its loops, and loses nothing at all. */
-	if (vm_net_of(vm, nic->port->peer))
+	/* From backend to backend the card keeps its loops, and loses nothing at all; unless one
+	 * has more queues than the other. */
+	nic->port->ops->caps(nic->port, &card);
+	to->port->ops->caps(to->port, &back);
+	if (vm_net_of(vm, nic->port->peer) && MIN(card.queues, back.queues) == nic->port->nqueues)
 		return net_replug(nic->port, to->port, old, e);
 	rc = vm_net_loops(vm, nic, to, loops, &n, e);
 	return rc ? rc : net_rejoin(nic->port, to->port, loops, n, old, e);

@@ -217,6 +217,32 @@ int virtio_pci_set_loop(struct virtio_pci *v, unsigned i, struct loop *l, struct
 	return 0;
 }
 
+static void leave_here(struct virtio_queue *q)
+{
+	if (atomic_load(&q->loop))
+		virtio_pci_set_loop(q->dev, q->index, NULL, NULL);
+}
+
+/* The control thread may have been faster: then the queue is where it belongs. */
+static void join_here(struct virtio_queue *like)
+{
+	struct virtio_pci *v = like->dev;
+	struct loop *l = atomic_load(&like->loop);
+	struct err e;
+
+	if (l && !atomic_load(&v->q[v->mover].loop) && virtio_pci_set_loop(v, v->mover, l, &e) < 0)
+		log_err(&e);
+}
+
+void virtio_pci_follow(struct virtio_pci *v, unsigned i, unsigned like)
+{
+	if (atomic_load(&v->q[i].loop) == atomic_load(&v->q[like].loop))
+		return;
+	on_queue(&v->q[i], leave_here);
+	v->mover = (uint16_t)i;
+	on_queue(&v->q[like], join_here);
+}
+
 void virtio_pci_kick(struct virtio_pci *v, unsigned i)
 {
 	const uint64_t one = 1;
@@ -330,6 +356,8 @@ void virtio_reset(struct virtio_pci *v)
 	atomic_store(&v->status, 0);
 	atomic_store(&v->features, 0);
 	on_queue(&v->q[0], reset_here);
+	if (v->ops->negotiated)
+		v->ops->negotiated(v);
 	atomic_store(&v->config_vector, VIRTIO_MSI_NO_VECTOR);
 	v->feature_sel = v->driver_feature_sel = 0;
 	v->queue_sel = 0;
@@ -355,6 +383,8 @@ void virtio_set_status(struct virtio_pci *v, uint8_t val)
 		else
 			atomic_fetch_and(&v->features, v->offered);
 	}
+	if ((new &(VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK)) && v->ops->negotiated)
+		v->ops->negotiated(v);
 	atomic_fetch_or(&v->status, new);
 	if (!(new &VIRTIO_CONFIG_S_DRIVER_OK))
 		return;

@@ -35,6 +35,9 @@ struct virtio_ops {
 	 * Bus lock. write may be NULL: read-only. */
 	void (*config_read)(struct virtio_pci *v, unsigned off, uint8_t *buf, unsigned len);
 	void (*config_write)(struct virtio_pci *v, unsigned off, const uint8_t *buf, unsigned len);
+	/* Optional. The driver's features are settled or, at a reset, gone; no queue runs. The
+	 * place for virtio_pci_follow(). Bus lock. */
+	void (*negotiated)(struct virtio_pci *v);
 	/* [q] The ring of queue i runs from now on; features are negotiated. */
 	void (*started)(struct virtio_pci *v, unsigned i);
 	/* [q] The ring was stopped; what was popped from it is void. */
@@ -94,6 +97,7 @@ struct virtio_pci {
 	/* registers, bus lock */
 	uint32_t feature_sel, driver_feature_sel;
 	uint16_t queue_sel;
+	uint16_t mover;	  /* queue that virtio_pci_follow() moves */
 	uint64_t offered; /* all bits the driver was ever shown since reset */
 	unsigned cfg_cap; /* config offset of the PCI configuration access capability, or 0 */
 	struct {
@@ -113,6 +117,10 @@ void virtio_pci_exit(struct virtio_pci *v);
 /* [ctl] Gives queue i to loop l (NULL: to nobody), with the loops concerned parked or not running.
  * A kick that came before, or while the queue had no loop, is delivered on the new one. */
 int virtio_pci_set_loop(struct virtio_pci *v, unsigned i, struct loop *l, struct err *e);
+
+/* Moves queue i to the loop that queue `like` is on: for a queue whose part depends on what was
+ * negotiated. It does not run just now. Bus lock, from ops->negotiated() only. */
+void virtio_pci_follow(struct virtio_pci *v, unsigned i, unsigned like);
 
 /* Rings queue i's doorbell: kicked() runs soon. Any thread. */
 void virtio_pci_kick(struct virtio_pci *v, unsigned i);

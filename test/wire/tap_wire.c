@@ -560,6 +560,138 @@ static void test_fd(struct bench *b)
 	printf("# %s\n", e.text);
 }
 
+static struct net_port *open_as(const char *ifname, uint32_t queues, const char *fds, struct err *e)
+{
+	const struct tap_opts o = {.fd = TAP_FD_NONE,
+				   .ifname = (char *)(uintptr_t)ifname,
+				   .script = fds ? NULL : (char *)"no",
+				   .downscript = fds ? NULL : (char *)"no",
+				   .vnet_hdr = TAP_VNET_AUTO,
+				   .sndbuf = TAP_SNDBUF_NONE,
+				   .queues = queues,
+				   .fds = (char *)(uintptr_t)fds};
+	struct net_port *p = NULL;
+
+	*e = (struct err){0};
+	if (net_backend_tap.open(&o, "t", &p, e))
+		printf("# %s\n", e->text);
+	return p;
+}
+
+static bool says(const struct net_port *p, const char *text)
+{
+	char info[96];
+
+	p->ops->info(p, info, sizeof(info));
+	return strstr(info, text) != NULL;
+}
+
+/* Another descriptor of a TAP with several queues. */
+static int add_queue(const char *ifname)
+{
+	struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE};
+	int fd = open("/dev/net/tun", O_RDWR);
+
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", ifname);
+	return ioctl(fd, TUNSETIFF, &ifr) ? -1 : fd;
+}
+
+/* How many frames of many flows come by each queue. */
+static void flood_flows(const struct net_port *d, uint64_t n[2])
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x0a140009)};
+	uint64_t was[2] = {stat_of(&d->stats[0].rx_frames), stat_of(&d->stats[1].rx_frames)};
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	for (unsigned i = 0; i < 64; i++) {
+		to.sin_port = htons((uint16_t)(1000 + i));
+		sendto(fd, "x", 1, 0, (struct sockaddr *)&to, sizeof(to));
+	}
+	close(fd);
+	for (unsigned i = 0; i < 200; i++) {
+		usleep(5000);
+		n[0] = stat_of(&d->stats[0].rx_frames) - was[0];
+		n[1] = stat_of(&d->stats[1].rx_frames) - was[1];
+		if (n[0] + n[1] >= 64)
+			break;
+	}
+	printf("# %lu and %lu frames\n", n[0], n[1]);
+}
+
+/* Queues of one interface: both are read, then one of them is out of use (T1, T3). */
+static void test_queues(struct bench *b)
+{
+	const struct dummy_conf c = {.queues = 2, .offloads = NET_CAP_OFFLOADS};
+	struct net_port *d = dummy_new(&c, "dummy.0"), *p;
+	struct loop *loop[2];
+	struct err e = {0};
+	uint64_t n[2];
+
+	enter(b, 0);
+	sh("ip tuntap add dev many mode tap multi_queue && ip tuntap add dev one mode tap &&"
+	   "ip addr add 10.20.0.1/24 dev many && ip link set many up &&"
+	   "ip neigh add 10.20.0.9 lladdr 02:00:00:00:00:09 dev many");
+	p = open_as("one", 2, NULL, &e);
+	ok(b, !p && strstr(e.text, "ip tuntap add one mode tap multi_queue"),
+	   "queues=2 of a TAP that was made for one is refused");
+	p = open_as("many", 0, NULL, &e);
+	ok(b, p != NULL, "a TAP made for several queues serves as one of one");
+	if (p)
+		p->ops->destroy(p);
+	p = open_as("many", 2, NULL, &e);
+	ok(b, p && says(p, "queues=2,attached=2"), "queues=2");
+	if (!p)
+		return;
+	for (unsigned i = 0; i < 2; i++)
+		loop[i] = loop_new("wire", NULL, &e);
+	ok(b, !net_join(p, d, loop, 2, &e) && p->nqueues == 2, "joined with two queues");
+	for (unsigned i = 0; i < 2; i++)
+		loop_start(loop[i], &e);
+	flood_flows(d, n);
+	ok(b, n[0] >= 5 && n[1] >= 5, "flows come by both queues");
+	for (unsigned active = 1; active <= 2; active++) {
+		for (unsigned i = 0; i < 2; i++)
+			loop_park(loop[i]);
+		p->peer_caps.active = active;
+		p->ops->peer_caps_changed(p);
+		for (unsigned i = 0; i < 2; i++)
+			loop_unpark(loop[i]);
+		ok(b, says(p, active == 1 ? "attached=1" : "attached=2"), "a queue is set aside");
+		flood_flows(d, n);
+		ok(b, n[0] + n[1] >= 64 && (n[1] >= 5) == (active == 2), "and back");
+	}
+	net_unjoin(p);
+	p->ops->destroy(p);
+	d->ops->destroy(d);
+	for (unsigned i = 0; i < 2; i++) {
+		loop_stop(loop[i]);
+		loop_join(loop[i]);
+		loop_free(loop[i]);
+	}
+}
+
+static void test_fds(struct bench *b)
+{
+	int a = add_queue("many"), z = add_queue("many"), other = add_queue("third");
+	struct net_port *p;
+	struct err e;
+	char fds[64];
+
+	snprintf(fds, sizeof(fds), "%d:%d", a, other);
+	ok(b, !open_as(NULL, 0, fds, &e) && strstr(e.text, "one interface"),
+	   "fds= of two interfaces is refused");
+	snprintf(fds, sizeof(fds), "%d:%d", a, a);
+	ok(b, !open_as(NULL, 0, fds, &e) && strstr(e.text, "twice"),
+	   "fds= with one descriptor twice is refused");
+	snprintf(fds, sizeof(fds), "%d:%d", a, z);
+	p = open_as(NULL, 0, fds, &e);
+	ok(b, p && says(p, "ifname=many") && says(p, "queues=2"), "fds= of two queues");
+	if (p)
+		p->ops->destroy(p);
+	ok(b, fcntl(a, F_GETFL) < 0 && fcntl(z, F_GETFL) < 0, "fds= are closed with their port");
+	close(other);
+}
+
 static bool set_up(struct bench *b)
 {
 	for (int i = 0; i < 3; i++) {
@@ -591,6 +723,8 @@ int main(void)
 	test_hub(&b);
 	test_gone(&b);
 	test_fd(&b);
+	test_queues(&b);
+	test_fds(&b);
 	printf("1..%u\n", b.tests);
 	return b.failed ? 1 : 0;
 }

@@ -5,7 +5,8 @@
 A small driver, written from virtio 1.2, brings the card up by the legacy and by the modern
 interface, the latter with split and with packed rings, with INTx and with MSI-X, gets an address
 by DHCP, resolves and pings the gateway, sends a UDP frame that is cut into datagrams (USO), and
-then breaks the rules: the card must ask for a reset and work again after it. No KVM, no root.
+then breaks the rules: the card must ask for a reset and work again after it. Cards with two queue
+pairs are on an echoing network of two queues. No KVM, no root.
 
 usage: virtio_net.py [PATH-OF-VMWIRE]    prints TAP
 """
@@ -23,6 +24,7 @@ MAC = bytes.fromhex("525400010203")
 TIMEOUT = 20.0
 RINGS, BUFS, BUF = 0x100000, 0x200000, 0x1000
 F_CSUM, F_MAC, F_MRG, F_STATUS, F_CTRL_VQ = 0, 5, 15, 16, 17
+F_MQ, F_HASH, F_RSS = 22, 57, 60
 F_INDIRECT, F_EVENT, F_VERSION_1, F_PACKED, F_HOST_USO = 28, 29, 32, 34, 56
 NEXT, WRITE, INDIRECT = 1, 2, 4
 NEEDS_RESET = 64
@@ -204,12 +206,18 @@ class Card:
         self.status(3)
         self.negotiate()
         self.hdr = 12 if self.features & (1 << F_MRG | 1 << F_VERSION_1) else 10
+        if self.features >> F_HASH & 1:
+            self.hdr = 20
         self.rx, self.tx = (self.setup(i, RINGS + 0x10000 * i) for i in range(2))
+        self.more_queues()
         self.status(self.status() | 4)
         for i in range(32):
             self.rx.set(i, BUFS + BUF * i, BUF, WRITE)
             self.rx.add(i)
         self.kick(0)
+
+    def more_queues(self):
+        pass
 
     def send(self, frame, header=b""):
         self.q.store(BUFS + BUF * 40, header.ljust(self.hdr, b"\0") + frame)
@@ -328,6 +336,73 @@ class Packed(Modern):
     def negotiate(self):
         super().negotiate()
         assert self.features >> F_PACKED & 1
+
+
+class Multi(Modern):
+    """Two queue pairs (5.1.2). Queue i has its buffers at BUFS + BUF * 64 * i."""
+
+    extra = (F_CTRL_VQ, F_MQ)
+
+    def more_queues(self):
+        self.ctrl = 4 if F_MQ in self.extra else 2
+        self.more = [self.setup(i, RINGS + 0x10000 * i) for i in range(2, self.ctrl + 1)]
+        self.queue = [self.rx, self.tx, *self.more]
+
+    def post(self, i, n):
+        at = BUFS + BUF * (64 * i + n)
+        self.queue[i].set(n, at, BUF, WRITE)
+        self.queue[i].add(n)
+        self.kick(i)
+
+    def send_by(self, i, frame):
+        at = BUFS + BUF * (64 * i + 1)
+        self.q.store(at, bytes(self.hdr) + frame)
+        self.queue[i].set(0, at, self.hdr + len(frame))
+        self.queue[i].add(0)
+        self.kick(i)
+
+    def receive_by(self, i):
+        head, length = wait("a frame", self.queue[i].take)
+        return self.q.load(BUFS + BUF * (64 * i + head), length)[12:]
+
+    def command(self, kind, cmd, data):
+        at, queue = BUFS + BUF * 64 * 5, self.queue[self.ctrl]
+        self.q.store(at, bytes([kind, cmd]) + data)
+        self.q.store(at + 512, b"\xaa")
+        queue.set(0, at, 2 + len(data), NEXT, 1)
+        queue.set(1, at + 512, 1, WRITE)
+        queue.add(0)
+        self.kick(self.ctrl)
+        wait("acknowledgement", queue.take)
+        return self.q.load(at + 512, 1)[0]
+
+    def pairs(self, n):
+        return self.command(4, 0, struct.pack("<H", n))
+
+
+class MultiPacked(Multi):
+    ring, extra = PackedQueue, (F_CTRL_VQ, F_MQ, F_PACKED)
+
+
+class MultiRss(Multi):
+    """With hashes: who gets which frame is said by the driver (5.1.6.5.7)."""
+
+    extra = (F_CTRL_VQ, F_MQ, F_HASH, F_RSS)
+    key = bytes(i * 37 + 11 & 255 for i in range(40))
+
+    def rss(self, types=0x3f, mask=127, other=0, table=None, tx=2, key=None, cut=None):
+        table = table if table is not None else [i % 2 for i in range(128)]
+        key = self.key if key is None else key
+        data = struct.pack("<IHH%dHHB" % len(table), types, mask, other, *table, tx, len(key)) + key
+        return self.command(4, 1, data[:cut])
+
+    def toeplitz(self, data):
+        bits, key = int.from_bytes(data, "big"), int.from_bytes(self.key, "big")
+        value, n = 0, 8 * len(data)
+        for i in range(n):
+            if bits >> (n - 1 - i) & 1:
+                value ^= key >> (320 - 32 - i) & 0xffffffff
+        return value
 
 
 # --- frames ----------------------------------------------------------------------------------
@@ -513,10 +588,10 @@ def garbage(card):
     card.up()
 
 
-def start(path, vectors, more):
+def start(path, vectors, more, net="user"):
     return subprocess.Popen([
         VMWIRE, "-accel", "qtest", "-qtest", "unix:%s,server=on,wait=off" % path, "-m", "64",
-        "-nographic", "-netdev", "user,id=n0", "-device",
+        "-nographic", "-netdev", net + ",id=n0", "-device",
         "virtio-net-pci,netdev=n0,mac=52:54:00:01:02:03,vectors=%d%s" % (vectors, more)],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
@@ -556,13 +631,158 @@ def one_card(tap, folder, kind, vectors):
         vm.wait()
 
 
+def check_multi(card):
+    assert card.features >> F_MQ & 1
+    assert card.q("readw", card.at[4] + 8) == 2, "max_virtqueue_pairs"
+    assert card.q("readw", card.common + 18) == 5, "num_queues"
+
+
+def check_pairs(card):
+    for n in (0, 3, 0x8000, 0xffff):
+        assert card.pairs(n) == 1, n
+    assert card.command(4, 0, b"\1") == 1
+    assert card.command(4, 1, bytes(64)) == 1, "RSS_CONFIG"
+    for n in (2, 1, 2):
+        assert card.pairs(n) == 0, n
+
+
+PEER = bytes.fromhex("020000000009")
+
+
+def echoed(card, pair, n):
+    card.post(2 * pair, n)
+    card.send_by(2 * pair + 1, ether(PEER, 0x88b5, bytes([pair, n]) * 40))
+    wait("transmit", card.queue[2 * pair + 1].take)
+    frame = card.receive_by(2 * pair)
+    assert frame[:12] == MAC + PEER and frame[14:] == bytes([pair, n]) * 40
+
+
+def second_pair(card):
+    card.up()
+    # Not in use yet: the frame stays where it is, and goes when the pair comes into use.
+    card.send_by(3, ether(PEER, 0x88b5, b"early"))
+    for _ in range(20):
+        card.status()
+    assert card.queue[3].take() is None
+    assert card.pairs(2) == 0
+    wait("transmit", card.queue[3].take)
+    for n in range(2, 20):
+        echoed(card, 1, n)
+        echoed(card, 0, n + 32)
+
+
+def resets(card):
+    for n in range(40):
+        if n % 2:
+            assert card.pairs(2) == 0
+        for i in (1, 3):
+            card.send_by(i, ether(PEER, 0x88b5, bytes(200)))
+        card.up()
+    assert card.pairs(2) == 0
+    echoed(card, 1, 1)
+
+
+def without_mq(card):
+    card.extra = tuple(b for b in card.extra if b != F_MQ)
+    card.up()
+    assert card.command(0, 0, b"\1") == 1, "CTRL_RX is not negotiated"
+    assert card.pairs(1) == 1
+    echoed(card, 0, 40)
+    card.extra += (F_MQ,)
+    second_pair(card)
+
+
+def check_rss(card):
+    base = card.at[4]
+    assert card.features >> F_RSS & card.features >> F_HASH & 1
+    assert card.q("readb", base + 17) == 40 and card.q("readw", base + 18) == 128
+    assert card.q("readl", base + 20) == 0x3f
+    for bad in ({"types": 0x40}, {"mask": 126}, {"mask": 255, "table": [0] * 256},
+                {"mask": 0xffff}, {"other": 2}, {"table": [2] * 128}, {"tx": 0}, {"tx": 3},
+                {"key": bytes(41)}, {"cut": 4}, {"cut": 7}, {"cut": 100}, {"cut": -1}):
+        assert card.rss(**bad) == 1, bad
+    assert card.rss() == 0
+    assert card.command(4, 2, struct.pack("<I8xB", 0x3f, 40) + card.key[:39]) == 1
+    assert card.command(4, 2, struct.pack("<I8xB", 0x100, 40) + card.key) == 1
+    assert card.command(4, 2, struct.pack("<I8xB", 0x3f, 40) + card.key) == 0
+
+
+def flows(card):
+    """Echoes have addresses swapped and ports as they were; each comes where its hash says."""
+    card.up()
+    assert card.rss() == 0
+    seen = [0, 0]
+    for i in range(48):
+        for pair in (0, 1):
+            if i % 8 == 0:
+                for n in range(10):
+                    card.post(2 * pair, 2 + (i // 8 * 10 + n) % 30)
+        src, dst = bytes([10, 0, 0, 1]), bytes([10, 0, 1, i])
+        proto, ports = (6, 17)[i % 2], struct.pack(">HH", 1000 + i, 80)
+        frame = ether(PEER, 0x0800, ipv4(src, dst, proto, ports.ljust(20, b"\0")))
+        value = card.toeplitz(dst + src + ports)
+        to, by = value & 1, i // 2 % 2
+        card.send_by(2 * by + 1, frame)
+        wait("transmit", card.queue[2 * by + 1].take)
+        head, length = wait("frame", card.queue[2 * to].take)
+        got = card.q.load(BUFS + BUF * (64 * 2 * to + head), length)
+        assert struct.unpack_from("<IH", got, 12) == (value, 2 + i % 2), i
+        assert got[20 + 26:20 + 34] == dst + src
+        seen[to] += 1
+    assert min(seen) > 5, seen
+
+
+def steered(tap, folder):
+    path, name = os.path.join(folder, "rss"), "rss=on: "
+    vm = start(path, 6, ",mq=on,rss=on,hash=on", "dummy,echo=on,queues=2")
+    q = Qtest(path)
+    card = MultiRss(q)
+    tap.run(name + "driver starts", card.up)
+    tap.run(name + "RSS_CONFIG and HASH_CONFIG, legal and not", lambda: check_rss(card))
+    tap.run(name + "frames come where their hash says, with it", lambda: flows(card))
+    q.close()
+
+    def ends():
+        assert vm.wait(TIMEOUT) == 0, vm.returncode
+    tap.run(name + "vmwire ends with its client", ends)
+    if vm.poll() is None:
+        vm.kill()
+        vm.wait()
+
+
+def two_pairs(tap, folder, kind):
+    path = os.path.join(folder, kind.__name__)
+    name = "two pairs, %s ring: " % ("packed" if kind is MultiPacked else "split")
+    vm = start(path, 6, ",mq=on" + ",packed=on" * (kind is MultiPacked),
+               "dummy,echo=on,queues=2")
+    q = Qtest(path)
+    card = kind(q)
+    tap.run(name + "driver starts", card.up)
+    tap.run(name + "configuration", lambda: check_multi(card))
+    tap.run(name + "VQ_PAIRS_SET, legal and not", lambda: check_pairs(card))
+    tap.run(name + "frames go and come by the second pair", lambda: second_pair(card))
+    tap.run(name + "resets in traffic", lambda: resets(card))
+    tap.run(name + "without MQ the control queue is number 2", lambda: without_mq(card))
+    q.close()
+
+    def ends():
+        assert vm.wait(TIMEOUT) == 0, vm.returncode
+    tap.run(name + "vmwire ends with its client", ends)
+    if vm.poll() is None:
+        vm.kill()
+        vm.wait()
+
+
 def main():
     folder = tempfile.mkdtemp(prefix="vmwire-wire-")
     cards = [(kind, vectors) for kind in (Legacy, Modern, Packed) for vectors in (0, 3)]
-    tap = Tap(len(cards) * (8 + len(MALFORMED)) - 2 * len(SPLIT_ONLY) + 4)
+    tap = Tap(len(cards) * (8 + len(MALFORMED)) - 2 * len(SPLIT_ONLY) + 4 + 2 * 7 + 4)
     try:
         for kind, vectors in cards:
             one_card(tap, folder, kind, vectors)
+        for kind in (Multi, MultiPacked):
+            two_pairs(tap, folder, kind)
+        steered(tap, folder)
     finally:
         shutil.rmtree(folder)
     return 1 if tap.bad else 0

@@ -211,13 +211,23 @@ unsigned dummy_resumed(const struct net_port *p, unsigned q)
 struct dummy_opts {
 	bool echo;
 	uint32_t drop;
+	uint32_t queues;
 };
+
+static void dummy_defaults(void *out)
+{
+	struct dummy_opts *o = out;
+
+	o->queues = 1;
+}
 
 static const struct opt dummy_table[] = {
 	{"echo", OPT_BOOL, offsetof(struct dummy_opts, echo), .arg = "on|off",
 	 .help = "send every frame back, MAC and IP addresses swapped; default: off"},
 	{"drop", OPT_U32, offsetof(struct dummy_opts, drop), .max = UINT32_MAX, .arg = "n",
 	 .help = "lose every n-th frame; default: 0, none"},
+	{"queues", OPT_U32, offsetof(struct dummy_opts, queues), .min = 1, .max = NET_QUEUES,
+	 .arg = "n", .help = "queues, for a card with mq=on; default: 1"},
 	{.name = NULL},
 };
 
@@ -226,6 +236,7 @@ static const struct opt_table dummy_opt_table = {
 	.summary = "takes and counts every frame, for tests",
 	.opts = dummy_table,
 	.size = sizeof(struct dummy_opts),
+	.defaults = dummy_defaults,
 };
 
 static int dummy_open(const void *opts, const char *id, struct net_port **port, struct err *e)
@@ -234,7 +245,7 @@ static int dummy_open(const void *opts, const char *id, struct net_port **port, 
 	const struct dummy_conf c = {
 		.echo = o->echo,
 		.drop = o->drop,
-		.queues = NET_QUEUES,
+		.queues = o->queues,
 		.offloads = NET_CAP_OFFLOADS,
 	};
 

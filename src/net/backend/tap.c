@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * TAP: a host interface whose wire is a file descriptor (rows T1 to T3, T7, T8).
+ * TAP: a host interface whose wire is a file descriptor (rows T1 to T3, T7, T8), or one descriptor
+ * for each queue, each on the loop of its queue. The kernel chooses a frame's queue by its flow:
+ * the one that the flow's frames went out by. Queues that the wire lacks or the card does not use
+ * are detached (TUNSETQUEUE), so that the kernel chooses among the others.
  *
  * Towards the host: one writev() per frame, straight from the sender's buffers, the
  * virtio_net_hdr (IFF_VNET_HDR) in vec[0]; large and partially checksummed frames go through
@@ -46,11 +49,12 @@
 #define OWN_BUF	   (4u * 65536u)
 #define FRAME_BUF  (NET_FRAME_MAX + VNET_HDR + 6u) /* one frame in the own buffer */
 
-struct tap {
-	struct net_port port;
+/* One queue, its loop's. */
+struct tap_queue {
+	struct tap *tap;
+	unsigned q;
 	int fd;
-	char ifname[IFNAMSIZ];
-	bool vnet, uso;
+	bool detached; /* from the interface; with the wire's loops held */
 	struct loop_fd w;
 	uint32_t events; /* watched */
 	bool no_room;	 /* the peer's; nothing is read until it resumes */
@@ -66,20 +70,28 @@ struct tap {
 	uint8_t *buf;
 };
 
+struct tap {
+	struct net_port port;
+	char ifname[IFNAMSIZ];
+	bool vnet, uso;
+	unsigned n;
+	struct tap_queue q[NET_QUEUES];
+};
+
 static struct tap *tap_of(struct net_port *p)
 {
 	return container_of(p, struct tap, port);
 }
 
-static void watch(struct tap *t, uint32_t events)
+static void watch(struct tap_queue *t, uint32_t events)
 {
 	int rc;
 
 	if (events == t->events || !t->w.slot)
 		return;
-	rc = loop_mod_fd(t->port.loop[0], &t->w, events);
+	rc = loop_mod_fd(t->tap->port.loop[t->q], &t->w, events);
 	if (rc)
-		log_warn("%s: cannot watch the TAP: %s", t->port.name, strerror(-rc));
+		log_warn("%s: cannot watch the TAP: %s", t->tap->port.name, strerror(-rc));
 	t->events = events;
 }
 
@@ -129,19 +141,19 @@ static const char *write_error(int err)
 
 static unsigned tap_push(struct net_port *p, unsigned q, struct net_frame *f, unsigned n)
 {
-	struct tap *t = tap_of(p);
+	struct tap_queue *t = &tap_of(p)->q[q];
 	struct virtio_net_hdr_mrg_rxbuf h;
 
 	for (unsigned i = 0; i < n; i++) {
 		ssize_t rc;
 
-		if (t->vnet) {
+		if (t->tap->vnet) {
 			put_hdr(&h, &f[i].off);
 			f[i].vec[0] = (struct iovec){&h, VNET_HDR};
 		}
 		do {
-			rc = writev(t->fd, t->vnet ? f[i].vec : f[i].vec + 1,
-				    (int)(t->vnet ? f[i].nvec : f[i].nvec - 1));
+			rc = writev(t->fd, t->tap->vnet ? f[i].vec : f[i].vec + 1,
+				    (int)(t->tap->vnet ? f[i].nvec : f[i].nvec - 1));
 		} while (rc < 0 && errno == EINTR);
 		if (rc >= 0)
 			continue;
@@ -158,14 +170,14 @@ static unsigned tap_push(struct net_port *p, unsigned q, struct net_frame *f, un
 /* --- from the host -------------------------------------------------------------------------- */
 
 /* The interface was removed under us: nothing comes any more, and epoll would report it forever. */
-static void gone(struct tap *t)
+static void gone(struct tap_queue *t)
 {
 	log_warn("%s: the TAP interface %s is gone; the card on it has lost its network",
-		 t->port.name, t->ifname);
-	loop_del_fd(t->port.loop[0], &t->w);
+		 t->tap->port.name, t->tap->ifname);
+	loop_del_fd(t->tap->port.loop[t->q], &t->w);
 }
 
-static ssize_t tap_readv(struct tap *t, const struct iovec *vec, unsigned n)
+static ssize_t tap_readv(struct tap_queue *t, const struct iovec *vec, unsigned n)
 {
 	ssize_t rc;
 
@@ -177,7 +189,7 @@ static ssize_t tap_readv(struct tap *t, const struct iovec *vec, unsigned n)
 	return rc;
 }
 
-static void add_own(struct tap *t, uint8_t *at, size_t len, const struct net_offload *off)
+static void add_own(struct tap_queue *t, uint8_t *at, size_t len, const struct net_offload *off)
 {
 	struct net_frame *f = &t->rx[t->tail];
 	struct iovec *vec = t->rx_vec[t->tail++];
@@ -187,10 +199,10 @@ static void add_own(struct tap *t, uint8_t *at, size_t len, const struct net_off
 }
 
 /* Pushes what waits in the own buffer. False when the peer had no room for all of it. */
-static bool flush_own(struct tap *t)
+static bool flush_own(struct tap_queue *t)
 {
 	if (t->head < t->tail)
-		t->head += net_push(&t->port, 0, t->rx + t->head, t->tail - t->head);
+		t->head += net_push(&t->tap->port, t->q, t->rx + t->head, t->tail - t->head);
 	if (t->head < t->tail) {
 		t->no_room = true;
 		return false;
@@ -201,7 +213,7 @@ static bool flush_own(struct tap *t)
 
 /* Reads up to `max` frames into the own buffer and pushes them. Returns how many; fewer than
  * max: the kernel has no more for now, or the peer no room. */
-static unsigned drain_own(struct tap *t, unsigned max)
+static unsigned drain_own(struct tap_queue *t, unsigned max)
 {
 	size_t used = 0;
 
@@ -209,13 +221,13 @@ static unsigned drain_own(struct tap *t, unsigned max)
 		struct virtio_net_hdr_mrg_rxbuf h = {0};
 		struct net_offload off;
 		struct iovec vec[2] = {{&h, VNET_HDR}, {t->buf + used, NET_FRAME_MAX}};
-		ssize_t rc = t->vnet ? tap_readv(t, vec, 2) : tap_readv(t, vec + 1, 1);
+		ssize_t rc = t->tap->vnet ? tap_readv(t, vec, 2) : tap_readv(t, vec + 1, 1);
 
 		if (rc < 0)
 			break;
-		rc -= t->vnet ? VNET_HDR : 0;
+		rc -= t->tap->vnet ? VNET_HDR : 0;
 		if (rc < (ssize_t)ETH_HDR) {
-			net_drop(&t->port, 0, "runt frame from the TAP");
+			net_drop(&t->tap->port, t->q, "runt frame from the TAP");
 			continue;
 		}
 		get_hdr(&h, &off);
@@ -228,7 +240,7 @@ static unsigned drain_own(struct tap *t, unsigned max)
 
 /* A frame larger than its slot: puts it together at the start of the own buffer, where its rest
  * lies already (behind `room` bytes kept free). */
-static void oversized(struct tap *t, const struct net_slot *s, uint32_t room, size_t len,
+static void oversized(struct tap_queue *t, const struct net_slot *s, uint32_t room, size_t len,
 		      const struct net_offload *off)
 {
 	iov_read(s->f.vec + 1, s->f.nvec - 1, 0, t->buf, room);
@@ -238,7 +250,7 @@ static void oversized(struct tap *t, const struct net_slot *s, uint32_t room, si
 enum fill { FILLED, EMPTY, OVERFLOW };
 
 /* Reads one frame into slot s. */
-static enum fill fill_slot(struct tap *t, struct net_slot *s)
+static enum fill fill_slot(struct tap_queue *t, struct net_slot *s)
 {
 	struct virtio_net_hdr_mrg_rxbuf h = {0};
 	struct iovec vec[NET_VEC_MAX + 1];
@@ -251,12 +263,12 @@ static enum fill fill_slot(struct tap *t, struct net_slot *s)
 	if (room < NET_FRAME_MAX)
 		vec[n++] = (struct iovec){t->buf + room, NET_FRAME_MAX - room};
 	do {
-		rc = t->vnet ? tap_readv(t, vec, n) : tap_readv(t, vec + 1, n - 1);
+		rc = t->tap->vnet ? tap_readv(t, vec, n) : tap_readv(t, vec + 1, n - 1);
 		if (rc < 0)
 			return EMPTY;
-		rc -= t->vnet ? VNET_HDR : 0;
+		rc -= t->tap->vnet ? VNET_HDR : 0;
 		if (rc < (ssize_t)ETH_HDR)
-			net_drop(&t->port, 0, "runt frame from the TAP");
+			net_drop(&t->tap->port, t->q, "runt frame from the TAP");
 	} while (rc < (ssize_t)ETH_HDR);
 	get_hdr(&h, &s->f.off);
 	if (rc > (ssize_t)ROOM_SMALL)
@@ -272,16 +284,17 @@ static enum fill fill_slot(struct tap *t, struct net_slot *s)
 }
 
 /* Reads up to max frames into lent buffers. Returns how many; fewer than max: see drain_own(). */
-static unsigned drain_lent(struct tap *t, unsigned max)
+static unsigned drain_lent(struct tap_queue *t, unsigned max)
 {
 	struct net_slot slot[NET_BATCH];
 	enum fill how = FILLED;
 	unsigned n, done = 0;
 
-	n = net_lend(&t->port, 0, t->large ? NET_FRAME_MAX : ROOM_SMALL, slot, MIN(t->ask, max));
+	n = net_lend(&t->tap->port, t->q, t->large ? NET_FRAME_MAX : ROOM_SMALL, slot,
+		     MIN(t->ask, max));
 	/* A small ring may never hold a large frame in one piece of lending. */
 	if (!n && t->large)
-		n = net_lend(&t->port, 0, ROOM_SMALL, slot, MIN(t->ask, max));
+		n = net_lend(&t->tap->port, t->q, ROOM_SMALL, slot, MIN(t->ask, max));
 	if (!n) {
 		t->no_room = true;
 		return 0;
@@ -292,19 +305,19 @@ static unsigned drain_lent(struct tap *t, unsigned max)
 	}
 	for (unsigned i = done; i < n; i++)
 		slot[i].f.len = 0;
-	net_commit(&t->port, 0, slot, n);
+	net_commit(&t->tap->port, t->q, slot, n);
 	t->ask = done == n ? MIN(2 * t->ask, (unsigned)NET_BATCH) : MAX(t->ask / 2, 4u);
 	if (how == OVERFLOW)
 		return flush_own(t) ? done + 1 : 0;
 	return how == EMPTY ? 0 : done;
 }
 
-static void drain(struct tap *t)
+static void drain(struct tap_queue *t)
 {
 	unsigned budget = NET_BATCH;
 
 	while (budget && !t->no_room && t->w.slot) {
-		bool lent = net_may_lend(&t->port, 0);
+		bool lent = net_may_lend(&t->tap->port, t->q);
 		unsigned max = lent && t->large ? MIN(budget, 8u) : budget;
 		unsigned n = lent ? drain_lent(t, max) : drain_own(t, max);
 
@@ -316,11 +329,11 @@ static void drain(struct tap *t)
 
 static void tap_event(struct loop_fd *w, uint32_t events)
 {
-	struct tap *t = container_of(w, struct tap, w);
+	struct tap_queue *t = container_of(w, struct tap_queue, w);
 
 	if (events & EPOLLOUT && t->want_out) {
 		t->want_out = false;
-		net_resume(&t->port, 0);
+		net_resume(&t->tap->port, t->q);
 		if (!t->want_out)
 			watch(t, t->events & ~(uint32_t)EPOLLOUT);
 	}
@@ -336,9 +349,8 @@ static void tap_event(struct loop_fd *w, uint32_t events)
 
 static void tap_resume(struct net_port *p, unsigned q)
 {
-	struct tap *t = tap_of(p);
+	struct tap_queue *t = &tap_of(p)->q[q];
 
-	(void)q;
 	t->no_room = false;
 	if (!flush_own(t))
 		return;
@@ -352,7 +364,7 @@ static void tap_caps(const struct net_port *p, struct net_caps *c)
 {
 	const struct tap *t = container_of(p, struct tap, port);
 
-	*c = (struct net_caps){.queues = 1};
+	*c = (struct net_caps){.queues = t->n};
 	if (t->vnet)
 		c->offloads = NET_CAP_CSUM | NET_CAP_TSO4 | NET_CAP_TSO6 | NET_CAP_ECN |
 			      (t->uso ? NET_CAP_USO : 0);
@@ -375,7 +387,35 @@ static int set_offload(struct tap *t)
 		if (t->uso && caps & NET_CAP_USO)
 			f |= TUN_F_USO4 | TUN_F_USO6;
 	}
-	return ioctl(t->fd, TUNSETOFFLOAD, f) < 0 ? -errno : 0;
+	/* It is the interface's, whatever queue it is said to. */
+	return ioctl(t->q[0].fd, TUNSETOFFLOAD, f) < 0 ? -errno : 0;
+}
+
+static int set_queue(struct tap_queue *t, bool on)
+{
+	struct ifreq ifr = {.ifr_flags = on ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE};
+
+	if (t->detached == !on)
+		return 0;
+	if (ioctl(t->fd, TUNSETQUEUE, &ifr) < 0)
+		return -errno;
+	t->detached = !on;
+	return 0;
+}
+
+/* Only the queues that the peer uses are attached. The last one goes first and comes last: the
+ * kernel closes a gap by moving its last queue there. */
+static int set_queues(struct tap *t)
+{
+	unsigned use = MIN(t->port.nqueues, t->n), active = t->port.peer_caps.active;
+	int rc = 0;
+
+	use = active ? MIN(use, active) : use;
+	for (unsigned q = t->n; q > use && !rc; q--)
+		rc = set_queue(&t->q[q - 1], false);
+	for (unsigned q = 0; q < use && !rc; q++)
+		rc = set_queue(&t->q[q], true);
+	return rc;
 }
 
 static void tap_peer_caps_changed(struct net_port *p)
@@ -386,6 +426,24 @@ static void tap_peer_caps_changed(struct net_port *p)
 	if (rc)
 		log_warn("%s: cannot change the offloads of %s: %s", p->name, t->ifname,
 			 strerror(-rc));
+	rc = set_queues(t);
+	if (rc)
+		log_warn("%s: cannot attach or detach a queue of %s: %s", p->name, t->ifname,
+			 strerror(-rc));
+}
+
+static void tap_detach(struct net_port *p)
+{
+	struct tap *t = tap_of(p);
+
+	for (unsigned i = 0; i < p->nqueues; i++) {
+		struct tap_queue *q = &t->q[i];
+
+		loop_del_fd(p->loop[i], &q->w);
+		for (; q->head < q->tail; q->head++)
+			net_drop(p, i, "unplugged before the peer had room");
+		q->head = q->tail = 0;
+	}
 }
 
 static int tap_attach(struct net_port *p, struct err *e)
@@ -396,42 +454,47 @@ static int tap_attach(struct net_port *p, struct err *e)
 	if (rc)
 		return err_set(e, -rc, "%s: TUNSETOFFLOAD on %s: %s", p->name, t->ifname,
 			       strerror(-rc));
-	t->no_room = t->want_out = false;
-	t->ask = 4;
-	t->events = EPOLLIN;
-	rc = loop_add_fd(p->loop[0], &t->w, t->fd, t->events, tap_event);
+	rc = set_queues(t);
 	if (rc)
-		return err_set(e, -rc, "%s: cannot watch %s: %s", p->name, t->ifname,
+		return err_set(e, -rc, "%s: TUNSETQUEUE on %s: %s", p->name, t->ifname,
 			       strerror(-rc));
-	return 0;
-}
+	for (unsigned i = 0; i < p->nqueues; i++) {
+		struct tap_queue *q = &t->q[i];
 
-static void tap_detach(struct net_port *p)
-{
-	struct tap *t = tap_of(p);
-
-	loop_del_fd(p->loop[0], &t->w);
-	while (t->head < t->tail) {
-		net_drop(p, 0, "unplugged before the peer had room");
-		t->head++;
+		q->no_room = q->want_out = false;
+		q->ask = 4;
+		q->events = EPOLLIN;
+		rc = loop_add_fd(p->loop[i], &q->w, q->fd, q->events, tap_event);
+		if (rc) {
+			tap_detach(p);
+			return err_set(e, -rc, "%s: cannot watch %s: %s", p->name, t->ifname,
+				       strerror(-rc));
+		}
 	}
-	t->head = t->tail = 0;
+	return 0;
 }
 
 static void tap_info(const struct net_port *p, char *buf, size_t len)
 {
 	const struct tap *t = container_of(p, struct tap, port);
+	unsigned attached = 0;
+	int n = snprintf(buf, len, "ifname=%s,vnet_hdr=%s", t->ifname, t->vnet ? "on" : "off");
 
-	snprintf(buf, len, "ifname=%s,vnet_hdr=%s", t->ifname, t->vnet ? "on" : "off");
+	for (unsigned i = 0; i < t->n; i++)
+		attached += !t->q[i].detached;
+	if (t->n > 1 && n > 0 && (size_t)n < len)
+		snprintf(buf + n, len - (size_t)n, ",queues=%u,attached=%u", t->n, attached);
 }
 
 static void tap_destroy(struct net_port *p)
 {
 	struct tap *t = tap_of(p);
 
-	if (t->fd >= 0)
-		close(t->fd);
-	free(t->buf);
+	for (unsigned i = 0; i < t->n; i++) {
+		if (t->q[i].fd >= 0)
+			close(t->q[i].fd);
+		free(t->q[i].buf);
+	}
 	free(t);
 }
 
@@ -450,16 +513,27 @@ static const struct net_port_ops tap_ops = {
 int tap_port_new(struct tap_dev *dev, const char *id, struct net_port **port, struct err *e)
 {
 	struct tap *t = calloc(1, sizeof(*t));
+	bool room = t != NULL;
 
-	if (t)
-		t->buf = malloc(OWN_BUF);
-	if (!t || !t->buf) {
+	for (unsigned i = 0; room && i < dev->n; i++) {
+		t->q[i].tap = t;
+		t->q[i].q = i;
+		t->q[i].fd = -1;
+		t->q[i].buf = malloc(OWN_BUF);
+		room = t->q[i].buf != NULL;
+		t->n++;
+	}
+	if (!room) {
+		for (unsigned i = 0; t && i < t->n; i++)
+			free(t->q[i].buf);
 		free(t);
 		return err_set(e, ENOMEM, "tap: no memory");
 	}
 	net_port_init(&t->port, &tap_ops, id);
-	t->fd = dev->fd;
-	dev->fd = -1;
+	for (unsigned i = 0; i < dev->n; i++) {
+		t->q[i].fd = dev->fd[i];
+		dev->fd[i] = -1;
+	}
 	t->vnet = dev->vnet;
 	t->uso = dev->uso;
 	snprintf(t->ifname, sizeof(t->ifname), "%s", dev->ifname);

@@ -22,12 +22,15 @@ struct tap_opts {
 	char *script, *downscript;
 	int vnet_hdr; /* enum tap_vnet */
 	uint64_t sndbuf;
-	char *unused; /* options that are errors so far */
+	uint32_t queues; /* 0: not given */
+	char *fds;	 /* "a:b:c", or NULL */
+	char *unused;	 /* options that are errors so far */
 };
 
 /* An open TAP, non-blocking, IFF_NO_PI; with vnet, 12-byte virtio_net_hdr. */
 struct tap_dev {
-	int fd; /* owned; -1 once a port has taken it over */
+	unsigned n;	    /* queues */
+	int fd[NET_QUEUES]; /* one for each, owned; -1 once a port has taken it over */
 	char ifname[IFNAMSIZ];
 	bool vnet; /* IFF_VNET_HDR */
 	bool uso;  /* the kernel knows UDP segmentation (6.2 and later) */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * TAP: options and opening (rows T1 to T3, T7, T8). Either /dev/net/tun makes (or takes) the
- * interface, or the user hands over a descriptor (fd=), which is looked at, not believed.
+ * interface, or the user hands over a descriptor (fd=), which is looked at, not believed. Several
+ * queues are several descriptors: each TUNSETIFF with IFF_MULTI_QUEUE adds one (queues=), or all of
+ * them are handed over (fds=).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +12,7 @@
 #include <linux/virtio_net.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -56,9 +59,10 @@ static const struct opt tap_table[] = {
 	 .missing = NOT_YET},
 	{"vhostforce", OPT_STR, OFF(unused), .arg = "on|off", .help = "vhost without MSI-X too",
 	 .missing = NOT_YET},
-	{"queues", OPT_STR, OFF(unused), .arg = "n", .help = "queue pairs", .missing = NOT_YET},
-	{"fds", OPT_STR, OFF(unused), .arg = "h:h…", .help = "descriptors, one per queue",
-	 .missing = NOT_YET},
+	{"queues", OPT_U32, OFF(queues), .min = 1, .max = NET_QUEUES, .arg = "n",
+	 .help = "queues, for a card with mq=on; the TAP must be multi_queue; default: 1"},
+	{"fds", OPT_STR, OFF(fds), .arg = "h:h…",
+	 .help = "already open descriptors of one multi_queue TAP, one per queue"},
 	{.name = NULL},
 };
 
@@ -85,18 +89,18 @@ static int check_pairs(const struct tap_opts *o, struct err *e)
 		const char *name;
 		bool set;
 	} with[] = {
-		{"ifname", o->ifname},
-		{"script", o->script},
-		{"downscript", o->downscript},
-		{"vnet_hdr", o->vnet_hdr != TAP_VNET_AUTO},
+		{"ifname", o->ifname},	       {"script", o->script},
+		{"downscript", o->downscript}, {"vnet_hdr", o->vnet_hdr != TAP_VNET_AUTO},
+		{"queues", o->queues},	       {"fds", o->fd != TAP_FD_NONE && o->fds},
 	};
+	const char *have = o->fd != TAP_FD_NONE ? "fd" : "fds";
 
-	for (size_t i = 0; o->fd != TAP_FD_NONE && i < ARRAY_SIZE(with); i++)
+	for (size_t i = 0; (o->fd != TAP_FD_NONE || o->fds) && i < ARRAY_SIZE(with); i++)
 		if (with[i].set)
 			return err_set(e, EINVAL,
-				       "tap: fd= and %s= exclude each other: the descriptor comes "
+				       "tap: %s= and %s= exclude each other: the descriptor comes "
 				       "with its interface as it is",
-				       with[i].name);
+				       have, with[i].name);
 	return 0;
 }
 
@@ -114,106 +118,182 @@ static int check_script(const char *name, const char *value, const char *std, st
 	return 0;
 }
 
-static int open_tun(const struct tap_opts *o, struct tap_dev *d, struct err *e)
+/* Opens /dev/net/tun for queue i. */
+static int open_dev(const struct tap_opts *o, struct tap_dev *d, unsigned i, struct err *e)
 {
-	struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI};
 	unsigned have = 0;
 
-	if (o->ifname && (!*o->ifname || strlen(o->ifname) >= IFNAMSIZ))
-		return err_set(e, EINVAL, "tap: ifname=%s: allowed: 1 to %d characters", o->ifname,
-			       IFNAMSIZ - 1);
-	d->fd = open(TUN_DEV, O_RDWR | O_CLOEXEC | O_NONBLOCK);
-	if (d->fd < 0 && (errno == ENOENT || errno == ENODEV || errno == ENXIO))
+	d->fd[i] = open(TUN_DEV, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	if (d->fd[i] < 0 && (errno == ENOENT || errno == ENODEV || errno == ENXIO))
 		return err_set(e, errno, "tap: " TUN_DEV ": %s; load the driver: modprobe tun",
 			       strerror(errno));
-	if (d->fd < 0)
+	if (d->fd[i] < 0)
 		return err_set(e, errno,
 			       "tap: " TUN_DEV ": %s; it must be readable and writable for you "
 			       "(chmod 0666 " TUN_DEV " is safe: interfaces need CAP_NET_ADMIN)",
 			       strerror(errno));
-	if (ioctl(d->fd, TUNGETFEATURES, &have) < 0)
+	if (ioctl(d->fd[i], TUNGETFEATURES, &have) < 0)
 		return err_set(e, errno, "tap: " TUN_DEV ": TUNGETFEATURES: %s", strerror(errno));
 	d->vnet = o->vnet_hdr != TAP_VNET_OFF && have & IFF_VNET_HDR;
 	if (o->vnet_hdr == TAP_VNET_ON && !d->vnet)
 		return err_set(e, ENOTSUP,
 			       "tap: vnet_hdr=on: this kernel's tun driver lacks IFF_VNET_HDR; "
 			       "allowed: off");
-	if (d->vnet)
-		ifr.ifr_flags |= IFF_VNET_HDR;
-	if (o->ifname)
-		memcpy(ifr.ifr_name, o->ifname, strlen(o->ifname) + 1);
-	if (ioctl(d->fd, TUNSETIFF, &ifr) < 0) {
-		const char *what = o->ifname ? o->ifname : "a new interface";
-
-		if (errno == EPERM)
-			return err_set(e, EPERM,
-				       "tap: %s: not permitted; run as root, or let root make it "
-				       "for you: ip tuntap add dev NAME mode tap user %u",
-				       what, (unsigned)getuid());
-		if (errno == EBUSY)
-			return err_set(e, EBUSY,
-				       "tap: ifname=%s: in use by another program (or made with "
-				       "multi_queue); choose another name",
-				       what);
-		return err_set(e, errno, "tap: %s: %s%s", what, strerror(errno),
-			       errno == EINVAL
-				       ? "; is there an interface of that name that is no TAP?"
-				       : "");
-	}
-	memcpy(d->ifname, ifr.ifr_name, IFNAMSIZ);
 	return 0;
 }
 
-static int take_fd(const struct tap_opts *o, struct tap_dev *d, struct err *e)
+static int no_interface(const struct tap_opts *o, int err, struct err *e)
+{
+	const char *what = o->ifname ? o->ifname : "a new interface";
+	bool multi = o->queues > 1;
+
+	switch (err) {
+	case EPERM:
+		return err_set(e, EPERM,
+			       "tap: %s: not permitted; run as root, or let root make it "
+			       "for you: ip tuntap add dev NAME mode tap user %u%s",
+			       what, (unsigned)getuid(), multi ? " multi_queue" : "");
+	case EBUSY:
+		return err_set(e, EBUSY,
+			       "tap: ifname=%s: in use by another program; choose another name",
+			       what);
+	case EINVAL:
+		if (multi)
+			return err_set(
+				e, EINVAL,
+				"tap: %s: it was not made for several queues: ip tuntap add "
+				"%s mode tap multi_queue makes it so; or leave queues=%u out",
+				what, what, o->queues);
+		return err_set(e, EINVAL,
+			       "tap: %s: %s; is there an interface of that name that is no TAP?",
+			       what, strerror(EINVAL));
+	default:
+		return err_set(e, err, "tap: %s: %s", what, strerror(err));
+	}
+}
+
+static int open_tun(const struct tap_opts *o, struct tap_dev *d, struct err *e)
+{
+	struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI};
+	unsigned n = MAX(o->queues, 1u);
+
+	if (o->ifname && (!*o->ifname || strlen(o->ifname) >= IFNAMSIZ))
+		return err_set(e, EINVAL, "tap: ifname=%s: allowed: 1 to %d characters", o->ifname,
+			       IFNAMSIZ - 1);
+	if (o->ifname)
+		memcpy(ifr.ifr_name, o->ifname, strlen(o->ifname) + 1);
+	if (n > 1)
+		ifr.ifr_flags |= IFF_MULTI_QUEUE;
+	while (d->n < n) {
+		struct ifreq plain;
+		int rc = open_dev(o, d, d->n, e);
+
+		if (rc)
+			return rc;
+		if (d->vnet)
+			ifr.ifr_flags |= IFF_VNET_HDR;
+		plain = ifr;
+		rc = ioctl(d->fd[d->n], TUNSETIFF, &ifr);
+		/* A TAP of several queues serves as one of one, too. */
+		if (rc < 0 && errno == EINVAL && n == 1) {
+			ifr = plain;
+			ifr.ifr_flags |= IFF_MULTI_QUEUE;
+			rc = ioctl(d->fd[d->n], TUNSETIFF, &ifr);
+		}
+		if (rc < 0)
+			return no_interface(o, errno, e);
+		/* The others are queues of the interface that the first one made. */
+		d->n++;
+		memcpy(d->ifname, ifr.ifr_name, IFNAMSIZ);
+	}
+	return 0;
+}
+
+static int take_fd(int fd, const char *opt, struct tap_dev *d, struct err *e)
 {
 	struct ifreq ifr = {0};
-	int fd = (int)o->fd, fl;
+	int fl;
 
 	if (ioctl(fd, TUNGETIFF, &ifr) < 0)
 		return err_set(e, EBADF,
-			       "tap: fd=%d: %s; it must be an open TAP descriptor that this "
+			       "tap: %s=%d: %s; it must be an open TAP descriptor that this "
 			       "program inherits (in a shell: N<>/dev/tapM)",
-			       fd, errno == EBADF ? "not open" : "not a TAP");
+			       opt, fd, errno == EBADF ? "not open" : "not a TAP");
 	if (!(ifr.ifr_flags & IFF_TAP) || !(ifr.ifr_flags & IFF_NO_PI))
-		return err_set(e, EINVAL, "tap: fd=%d: %s was opened without %s", fd, ifr.ifr_name,
-			       ifr.ifr_flags & IFF_TAP ? "IFF_NO_PI" : "IFF_TAP");
+		return err_set(e, EINVAL, "tap: %s=%d: %s was opened without %s", opt, fd,
+			       ifr.ifr_name, ifr.ifr_flags & IFF_TAP ? "IFF_NO_PI" : "IFF_TAP");
+	if (d->n && strncmp(ifr.ifr_name, d->ifname, IFNAMSIZ) != 0)
+		return err_set(e, EINVAL,
+			       "tap: %s=…%d: a queue of %s, the first one is of %s; all must be of "
+			       "one interface",
+			       opt, fd, ifr.ifr_name, d->ifname);
 	fl = fcntl(fd, F_GETFL);
 	if (fl < 0 || fcntl(fd, F_SETFL, fl | O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
-		return err_set(e, errno, "tap: fd=%d: %s", fd, strerror(errno));
-	d->fd = fd;
+		return err_set(e, errno, "tap: %s=%d: %s", opt, fd, strerror(errno));
+	d->fd[d->n++] = fd;
 	d->vnet = ifr.ifr_flags & IFF_VNET_HDR;
 	memcpy(d->ifname, ifr.ifr_name, IFNAMSIZ);
 	return 0;
 }
 
-/* What is set on the descriptor whatever its origin. */
+static int take_fds(const char *fds, struct tap_dev *d, struct err *e)
+{
+	const char *at = fds;
+	char *end;
+
+	for (;;) {
+		unsigned long fd = strtoul(at, &end, 10);
+		int rc;
+
+		if (*at < '0' || *at > '9' || fd > INT_MAX || (*end && *end != ':') ||
+		    d->n == NET_QUEUES)
+			return err_set(e, EINVAL,
+				       "tap: fds=%s: allowed: 1 to %d descriptors, colons between "
+				       "them",
+				       fds, NET_QUEUES);
+		for (unsigned i = 0; i < d->n; i++)
+			if (d->fd[i] == (int)fd)
+				return err_set(e, EINVAL, "tap: fds=%s: %lu is there twice", fds,
+					       fd);
+		rc = take_fd((int)fd, "fds", d, e);
+		if (rc || !*end)
+			return rc;
+		at = end + 1;
+	}
+}
+
+/* What is set on the descriptors whatever their origin. */
 static int set_up(const struct tap_opts *o, struct tap_dev *d, struct err *e)
 {
 	int hdr = sizeof(struct virtio_net_hdr_mrg_rxbuf);
 	int sndbuf = o->sndbuf && o->sndbuf != TAP_SNDBUF_NONE ? (int)o->sndbuf : INT_MAX;
 
 	d->ifname[IFNAMSIZ - 1] = '\0';
-	if (d->vnet && ioctl(d->fd, TUNSETVNETHDRSZ, &hdr) < 0)
-		return err_set(e, errno, "tap: %s: TUNSETVNETHDRSZ: %s; give vnet_hdr=off",
-			       d->ifname, strerror(errno));
+	for (unsigned i = 0; i < d->n; i++) {
+		if (d->vnet && ioctl(d->fd[i], TUNSETVNETHDRSZ, &hdr) < 0)
+			return err_set(e, errno, "tap: %s: TUNSETVNETHDRSZ: %s; give vnet_hdr=off",
+				       d->ifname, strerror(errno));
+		if (ioctl(d->fd[i], TUNSETSNDBUF, &sndbuf) < 0 && o->sndbuf != TAP_SNDBUF_NONE)
+			return err_set(e, errno, "tap: sndbuf=%d on %s: %s", sndbuf, d->ifname,
+				       strerror(errno));
+	}
 	/* Only a probe: attach() sets what the peer takes. */
-	d->uso = d->vnet && ioctl(d->fd, TUNSETOFFLOAD,
+	d->uso = d->vnet && ioctl(d->fd[0], TUNSETOFFLOAD,
 				  (unsigned long)(TUN_F_CSUM | TUN_F_USO4 | TUN_F_USO6)) == 0;
-	if (ioctl(d->fd, TUNSETSNDBUF, &sndbuf) < 0 && o->sndbuf != TAP_SNDBUF_NONE)
-		return err_set(e, errno, "tap: sndbuf=%d on %s: %s", sndbuf, d->ifname,
-			       strerror(errno));
 	return 0;
 }
 
 static int tap_open(const void *opts, const char *id, struct net_port **port, struct err *e)
 {
 	const struct tap_opts *o = opts;
-	struct tap_dev d = {.fd = -1};
-	bool given = o->fd != TAP_FD_NONE;
+	struct tap_dev d = {0};
+	bool given = o->fd != TAP_FD_NONE || o->fds;
 	int rc = check_pairs(o, e);
 
 	if (rc)
 		return rc;
+	for (unsigned i = 0; i < NET_QUEUES; i++)
+		d.fd[i] = -1;
 	if (!given) {
 		rc = check_script("script", o->script, DEFAULT_UP, e);
 		if (!rc)
@@ -221,14 +301,18 @@ static int tap_open(const void *opts, const char *id, struct net_port **port, st
 		if (rc)
 			return rc;
 	}
-	rc = given ? take_fd(o, &d, e) : open_tun(o, &d, e);
+	if (o->fds)
+		rc = take_fds(o->fds, &d, e);
+	else
+		rc = given ? take_fd((int)o->fd, "fd", &d, e) : open_tun(o, &d, e);
 	if (!rc)
 		rc = set_up(o, &d, e);
 	if (!rc)
 		rc = tap_port_new(&d, id, port, e);
-	/* A descriptor that was handed in is not ours before we succeed. */
-	if (d.fd >= 0 && !given)
-		close(d.fd);
+	/* Descriptors that were handed in are not ours before we succeed. */
+	for (unsigned i = 0; i < NET_QUEUES && !given; i++)
+		if (d.fd[i] >= 0)
+			close(d.fd[i]);
 	return rc;
 }
 

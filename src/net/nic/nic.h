@@ -19,12 +19,15 @@ struct nic_conf {
 	uint32_t vectors;   /* MSI-X vectors; 0: INTx; NIC_VECTORS_AUTO: the model's choice */
 	char *romfile;	    /* boot ROM; NULL or empty: none */
 	uint32_t rombar;    /* 0: the guest sees none */
+	unsigned queues;    /* that the card's backend has, set by assembly; 0: one */
 };
 
 struct nic {
 	struct net_port port;
 	struct pci_dev *pci;
 	uint8_t mac[6];
+	unsigned pairs;		 /* queue pairs; 0: one, and no word of it */
+	_Atomic unsigned active; /* of these, in use just now */
 	const struct nic_model *model;
 	struct net_announce announce;
 };

@@ -4,9 +4,16 @@
  * life as a PCI device on one side and a port on the other.
  *
  * Queue pair p's rings live on loop p of the wire, the control queue on loop 0; all of them move
- * when the wire does (attach, detach). What a running driver negotiated is written on loop 0 when
- * its first receive queue starts and cleared when the device is reset; the port's capabilities
- * follow, so that a peer never sends what the driver does not take.
+ * when the wire does (attach, detach). A wire with fewer queues than the card has pairs (a hub has
+ * one) carries several pairs in turn. Which queue is the control queue depends on what the driver
+ * acknowledged (5.1.2): number 2 changes its loop accordingly before it starts.
+ *
+ * What a running driver negotiated or ordered is written from loop 0, with the loops of all pairs
+ * held (vnet_change), and cleared when the device is reset; the port's capabilities follow, so that
+ * a peer never sends what the driver does not take. On the data path everybody just reads it. Only
+ * the first pairs are in use, as many as the driver said (5.1.6.5.5), one after a reset: what the
+ * others' rings hold stays there, what comes for them is dropped. With RSS the driver's table says
+ * which pair gets a frame, and all pairs share one queue of the wire (virtio_net_rss.c).
  *
  * Of the offloads that a guest may use for what it sends, those are offered that the peer takes;
  * without a peer all are. A peer that comes later and can do less is served by the software
@@ -52,6 +59,9 @@ static uint64_t drop_orphans(uint64_t f)
 		{VIRTIO_NET_F_CTRL_MAC_ADDR, VIRTIO_NET_F_CTRL_VQ},
 		{VIRTIO_NET_F_GUEST_ANNOUNCE, VIRTIO_NET_F_CTRL_VQ},
 		{VIRTIO_NET_F_CTRL_GUEST_OFFLOADS, VIRTIO_NET_F_CTRL_VQ},
+		{VIRTIO_NET_F_MQ, VIRTIO_NET_F_CTRL_VQ},
+		{VIRTIO_NET_F_RSS, VIRTIO_NET_F_CTRL_VQ},
+		{VIRTIO_NET_F_HASH_REPORT, VIRTIO_NET_F_CTRL_VQ},
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(dep); i++)
@@ -101,6 +111,9 @@ static uint64_t vnet_features(struct virtio_pci *v)
 		{o->ctrl_mac_addr, VIRTIO_NET_F_CTRL_MAC_ADDR},
 		{o->guest_announce && o->status, VIRTIO_NET_F_GUEST_ANNOUNCE},
 		{o->ctrl_guest_offloads, VIRTIO_NET_F_CTRL_GUEST_OFFLOADS},
+		{o->mq && n->pairs > 1, VIRTIO_NET_F_MQ},
+		{o->rss, VIRTIO_NET_F_RSS},
+		{o->hash, VIRTIO_NET_F_HASH_REPORT},
 	};
 	uint64_t f = 0;
 
@@ -108,6 +121,72 @@ static uint64_t vnet_features(struct virtio_pci *v)
 		if (offer[i].on)
 			f |= VIRTIO_BIT(offer[i].bit);
 	return drop_orphans(f);
+}
+
+/* --- what all pairs read ------------------------------------------------------------------- */
+
+struct change {
+	struct vnet *n;
+	unsigned wire; /* whose loop is held */
+	void (*fn)(struct vnet *n, void *arg);
+	void *arg;
+};
+
+static void hold_next(void *arg)
+{
+	struct change *c = arg;
+	struct loop *l = NULL;
+
+	/* Transmit queue w is on loop w whatever was negotiated. */
+	if (++c->wire < c->n->wires)
+		l = atomic_load(&c->n->v.q[2 * c->wire + 1].loop);
+	if (l)
+		loop_call(l, hold_next, c);
+	else
+		c->fn(c->n, c->arg);
+}
+
+/*
+ * Each loop waits for one further up the wire, never for one further down, and whoever parks
+ * several does so in that order (net_park, vm_park): nobody waits in a circle. While the card has
+ * no loops it is ours anyway.
+ */
+void vnet_change(struct vnet *n, void (*fn)(struct vnet *n, void *arg), void *arg)
+{
+	struct change c = {.n = n, .fn = fn, .arg = arg};
+
+	if (vnet_on_loop(n, 0))
+		hold_next(&c);
+	else
+		fn(n, arg);
+}
+
+void vnet_set_steer(struct vnet *n, bool on)
+{
+	bool was = n->rss.steer;
+
+	n->rss.steer = on;
+	if (was != on && vnet_on_loop(n, 0))
+		net_caps_changed(&n->nic.port);
+	/* A peer that waits for buffers of one queue may now find those of another. */
+	for (unsigned i = 0; i < n->pairs; i++)
+		virtio_pci_kick(&n->v, 2 * i);
+}
+
+void vnet_set_active(struct vnet *n, unsigned pairs)
+{
+	unsigned old = n->active;
+
+	if (pairs == old)
+		return;
+	n->active = pairs;
+	atomic_store(&n->nic.active, pairs);
+	if (vnet_on_loop(n, 0))
+		net_caps_changed(&n->nic.port);
+	/* What waits in rings that come into use; a peer that waits for buffers of those that do
+	 * not may stop waiting. */
+	for (unsigned i = 2 * MIN(pairs, old); i < 2 * MAX(pairs, old); i++)
+		virtio_pci_kick(&n->v, i);
 }
 
 void vnet_set_guest_offloads(struct vnet *n, uint64_t bits)
@@ -124,7 +203,12 @@ static void vnet_caps(const struct net_port *p, struct net_caps *c)
 {
 	const struct vnet *n = vnet_of_port((struct net_port *)(uintptr_t)p);
 
-	*c = (struct net_caps){.queues = VNET_PAIRS, .mtu = n->opts.host_mtu, .lends = true};
+	*c = (struct net_caps){
+		.queues = n->opts.rss ? 1 : n->pairs,
+		.mtu = n->opts.host_mtu,
+		.lends = !n->rss.steer,
+	};
+	c->active = MIN(n->active, c->queues);
 	if (vnet_guest_can(n, VIRTIO_NET_F_GUEST_CSUM))
 		c->offloads |= NET_CAP_CSUM;
 	if (vnet_guest_can(n, VIRTIO_NET_F_GUEST_TSO4))
@@ -149,9 +233,13 @@ static void config_image(struct vnet *n, uint8_t img[VNET_CONFIG_LEN])
 	for (unsigned i = 0; i < 6; i++)
 		img[i] = (uint8_t)(mac >> 8 * i);
 	put_le16(img + offsetof(struct virtio_net_config, status), atomic_load(&n->status));
-	put_le16(img + offsetof(struct virtio_net_config, max_virtqueue_pairs), VNET_PAIRS);
+	put_le16(img + offsetof(struct virtio_net_config, max_virtqueue_pairs), (uint16_t)n->pairs);
 	put_le16(img + offsetof(struct virtio_net_config, mtu), (uint16_t)n->opts.host_mtu);
 	put_le32(img + offsetof(struct virtio_net_config, speed), n->opts.speed);
+	img[offsetof(struct virtio_net_config, rss_max_key_size)] = VNET_HASH_KEY;
+	put_le16(img + offsetof(struct virtio_net_config, rss_max_indirection_table_length),
+		 VNET_RSS_TABLE);
+	put_le32(img + offsetof(struct virtio_net_config, supported_hash_types), VNET_HASH_TYPES);
 	img[offsetof(struct virtio_net_config, duplex)] = (uint8_t)n->opts.duplex; /* -1: 0xff */
 }
 
@@ -178,21 +266,55 @@ static void vnet_config_write(struct virtio_pci *v, unsigned off, const uint8_t 
 
 /* --- queues --------------------------------------------------------------------------------- */
 
-static void vnet_started(struct virtio_pci *v, unsigned i)
+/* Where queue i belongs: the queue of the wire whose loop it lives on. */
+static unsigned wire_of_queue(const struct vnet *n, unsigned i)
+{
+	return i == vnet_ctrl(n) ? 0 : vnet_wire(n, i / 2);
+}
+
+/* Receive or transmit queue of a pair that there is? Without MQ there is one. */
+static bool is_data(const struct vnet *n, unsigned i)
+{
+	return i < (vnet_multi(n) ? 2 * n->pairs : 2);
+}
+
+static void vnet_negotiated(struct virtio_pci *v)
 {
 	struct vnet *n = container_of(v, struct vnet, v);
 
-	/* Whichever queue comes first, or alone: features are the same for all. */
-	n->mergeable = virtio_has(v, VIRTIO_NET_F_MRG_RXBUF);
-	n->hdr_len = n->mergeable || virtio_has(v, VIRTIO_F_VERSION_1)
-			     ? sizeof(struct virtio_net_hdr_mrg_rxbuf)
-			     : sizeof(struct virtio_net_hdr);
+	if (n->pairs > 1)
+		virtio_pci_follow(v, 2, vnet_multi(n) ? 3 : 0);
+}
+
+static void first_offloads(struct vnet *n, void *arg)
+{
+	(void)arg;
+	vnet_set_guest_offloads(n, atomic_load(&n->v.features) & vnet_guest_offload_bits());
+}
+
+static void vnet_started(struct virtio_pci *v, unsigned i)
+{
+	struct vnet *n = container_of(v, struct vnet, v);
+	bool mergeable = virtio_has(v, VIRTIO_NET_F_MRG_RXBUF);
+	uint32_t hdr_len = mergeable || virtio_has(v, VIRTIO_F_VERSION_1)
+				   ? sizeof(struct virtio_net_hdr_mrg_rxbuf)
+				   : sizeof(struct virtio_net_hdr);
+
+	if (virtio_has(v, VIRTIO_NET_F_HASH_REPORT))
+		hdr_len = sizeof(struct virtio_net_hdr_v1_hash);
 	if (i == 0) {
 		n->running = true;
-		vnet_set_guest_offloads(n, atomic_load(&v->features) & vnet_guest_offload_bits());
+		vnet_change(n, first_offloads, NULL);
 	}
-	if (i < VNET_CTRL && i % 2 == 0)
+	if (!is_data(n, i))
+		return;
+	if (i % 2) {
+		n->tx[i / 2].hdr_len = hdr_len;
+	} else {
+		n->rx[i / 2].hdr_len = hdr_len;
+		n->rx[i / 2].mergeable = mergeable;
 		vnet_rx_start(&n->rx[i / 2]);
+	}
 }
 
 static void vnet_stopped(struct virtio_pci *v, unsigned i)
@@ -201,7 +323,7 @@ static void vnet_stopped(struct virtio_pci *v, unsigned i)
 
 	if (i == 0)
 		n->running = false;
-	if (i < VNET_CTRL && i % 2)
+	if (is_data(n, i) && i % 2)
 		vnet_tx_forget(&n->tx[i / 2], atomic_load(&v->q[i].loop));
 }
 
@@ -209,27 +331,38 @@ static void vnet_kicked(struct virtio_pci *v, unsigned i)
 {
 	struct vnet *n = container_of(v, struct vnet, v);
 
-	if (i == VNET_CTRL)
+	if (i == vnet_ctrl(n))
 		vnet_ctrl_kicked(n);
+	else if (!is_data(n, i))
+		return;
 	else if (i % 2)
 		vnet_tx_run(&n->tx[i / 2]);
 	else
 		vnet_rx_kicked(&n->rx[i / 2]);
 }
 
+static void to_power_on(struct vnet *n, void *arg)
+{
+	(void)arg;
+	vnet_filter_reset(&n->filter);
+	vnet_set_guest_offloads(n, 0);
+	n->rss.types = 0;
+	vnet_set_steer(n, false);
+	vnet_set_active(n, 1);
+}
+
 static void vnet_reset(struct virtio_pci *v)
 {
 	struct vnet *n = container_of(v, struct vnet, v);
 
-	vnet_filter_reset(n);
-	vnet_set_guest_offloads(n, 0);
+	vnet_change(n, to_power_on, NULL);
 	atomic_fetch_and(&n->status, (uint16_t)~VIRTIO_NET_S_ANNOUNCE);
 	atomic_store(&n->mac, vnet_pack_mac(n->nic.mac));
 }
 
 static void vnet_free(struct vnet *n)
 {
-	for (unsigned i = 0; i < VNET_PAIRS; i++) {
+	for (unsigned i = 0; i < n->pairs; i++) {
 		vnet_tx_exit(&n->tx[i]);
 		vnet_rx_exit(&n->rx[i]);
 	}
@@ -245,6 +378,7 @@ static const struct virtio_ops vnet_virtio_ops = {
 	.features = vnet_features,
 	.config_read = vnet_config_read,
 	.config_write = vnet_config_write,
+	.negotiated = vnet_negotiated,
 	.started = vnet_started,
 	.stopped = vnet_stopped,
 	.kicked = vnet_kicked,
@@ -264,9 +398,9 @@ static void set_status(struct vnet *n, uint16_t set, uint16_t clear)
 		virtio_pci_config_changed(&n->v);
 }
 
-static void vnet_resume(struct net_port *p, unsigned pair)
+static void vnet_resume(struct net_port *p, unsigned wire)
 {
-	vnet_tx_resume(&vnet_of_port(p)->tx[pair]);
+	vnet_tx_resume(vnet_of_port(p), wire);
 }
 
 static void vnet_peer_caps_changed(struct net_port *p)
@@ -279,7 +413,7 @@ static void vnet_detach(struct net_port *p)
 	struct vnet *n = vnet_of_port(p);
 
 	net_announce_stop(&n->nic.announce);
-	for (unsigned i = 0; i < VNET_PAIRS; i++)
+	for (unsigned i = 0; i < n->pairs; i++)
 		vnet_tx_forget(&n->tx[i], atomic_load(&n->v.q[2 * i + 1].loop));
 	for (unsigned i = 0; i < n->v.conf.nqueues; i++)
 		virtio_pci_set_loop(&n->v, i, NULL, NULL);
@@ -308,8 +442,9 @@ static int vnet_attach(struct net_port *p, struct err *e)
 	struct vnet *n = vnet_of_port(p);
 	struct net_caps now;
 
+	n->wires = p->nqueues;
 	for (unsigned i = 0; i < n->v.conf.nqueues; i++) {
-		struct loop *l = p->loop[i == VNET_CTRL ? 0 : i / 2];
+		struct loop *l = p->loop[wire_of_queue(n, i)];
 
 		if (virtio_pci_set_loop(&n->v, i, l, e) < 0) {
 			int code = e ? e->code : EIO;
@@ -321,10 +456,12 @@ static int vnet_attach(struct net_port *p, struct err *e)
 	vnet_peer_caps_changed(p);
 	/* Until now the driver could change its mind without a word to this wire. */
 	vnet_caps(p, &now);
-	if (now.offloads != p->caps.offloads)
+	if (now.offloads != p->caps.offloads || now.active != p->caps.active ||
+	    now.lends != p->caps.lends)
 		net_caps_changed(p);
-	for (unsigned i = 0; i < VNET_PAIRS; i++)
+	for (unsigned i = 0; i < n->pairs; i++)
 		n->tx[i].stalled = n->rx[i].stalled = false;
+	memset(n->blocked, 0, sizeof(n->blocked));
 	/* Frames that wait in the rings get going. */
 	for (unsigned i = 0; i < n->v.conf.nqueues; i++)
 		virtio_pci_kick(&n->v, i);
@@ -384,7 +521,7 @@ static const struct opt vnet_opt_list[] = {
 	 .off = offsetof(struct nic_conf, vectors),
 	 .max = VIRTIO_VECTORS_MAX,
 	 .arg = "n",
-	 .help = "MSI-X vectors, 0: one INTx line (default: 3)"},
+	 .help = "MSI-X vectors, 0: one INTx line (default: 2 for each queue pair, and 2)"},
 	{.name = "host_mtu",
 	 .type = OPT_U32,
 	 .off = offsetof(struct vnet_opts, host_mtu),
@@ -445,9 +582,11 @@ static const struct opt vnet_opt_list[] = {
 	YES(guest_announce, "guest_announce", "guest announces itself when moved (default: on)"),
 	YES(ctrl_guest_offloads, "ctrl_guest_offloads",
 	    "guest switches its offloads while running (default: on)"),
-	NIC_OPT_MISSING("mq", "multi-queue is not there yet: the card has one queue pair"),
-	NIC_OPT_MISSING("rss", "receive-side scaling is not there yet: leave rss= out"),
-	NIC_OPT_MISSING("hash", "hash reporting is not there yet: leave hash= out"),
+	YES(mq, "mq", "as many queue pairs as its backend has queues (default: off)"),
+	YES(rss, "rss",
+	    "guest says which flows go to which queue pair; the card has one thread (default: "
+	    "off)"),
+	YES(hash, "hash", "guest is told the hash of each frame (default: off)"),
 	NIC_OPT_MISSING("guest_ufo",
 			"UDP fragmentation offload is not there: leave guest_ufo= out"),
 	NIC_OPT_MISSING("host_ufo", "UDP fragmentation offload is not there: leave host_ufo= out"),
@@ -507,6 +646,18 @@ static int check_opts(const struct vnet_opts *o, struct err *e)
 		return err_set(e, EINVAL,
 			       "virtio-net-pci: disable-legacy=on and disable-modern=on leave no "
 			       "interface; give one of them at most");
+	const char *ctrl = o->mq ? "mq" : o->rss ? "rss" : o->hash ? "hash" : NULL;
+
+	if (ctrl && !o->ctrl_vq)
+		return err_set(e, EINVAL,
+			       "virtio-net-pci: %s=on needs the control queue; leave ctrl_vq=off "
+			       "out",
+			       ctrl);
+	if ((o->rss || o->hash) && o->disable_modern)
+		return err_set(e, EINVAL,
+			       "virtio-net-pci: %s=on needs the virtio 1.0 interface; leave "
+			       "disable-modern=on out",
+			       o->rss ? "rss" : "hash");
 	if (o->packed && o->disable_modern)
 		return err_set(e, EINVAL,
 			       "virtio-net-pci: packed=on needs the virtio 1.0 interface; leave "
@@ -522,24 +673,29 @@ static int init_parts(struct vnet *n, struct err *e)
 		.class = 0x020000,
 		.legacy = !n->opts.disable_legacy,
 		.modern = !n->opts.disable_modern,
-		.vectors = n->opts.nic.vectors == NIC_VECTORS_AUTO ? 3 : n->opts.nic.vectors,
+		.vectors = n->opts.nic.vectors,
 		.event_idx = n->opts.event_idx,
 		.indirect = n->opts.indirect_desc,
 		.packed = n->opts.packed,
-		.nqueues = n->opts.ctrl_vq ? VNET_CTRL + 1 : VNET_CTRL,
-		.config_len = tells_speed(&n->opts) ? VNET_CONFIG_LEN : VNET_CONFIG_MTU,
+		.nqueues = 2 * n->pairs + n->opts.ctrl_vq,
+		.config_len = n->opts.rss || n->opts.hash ? VNET_CONFIG_LEN
+			      : tells_speed(&n->opts)	  ? VNET_CONFIG_DUP
+							  : VNET_CONFIG_MTU,
 		.model = "virtio-net-pci",
 	};
 	int rc = 0;
 
-	for (unsigned i = 0; i < VNET_PAIRS && !rc; i++) {
+	/* As in QEMU: one for each queue, and one for changes of the configuration. */
+	if (c.vectors == NIC_VECTORS_AUTO)
+		c.vectors = 2 * n->pairs + 2;
+	for (unsigned i = 0; i < n->pairs && !rc; i++) {
 		c.queue_size[2 * i] = (uint16_t)n->opts.rx_queue_size;
 		c.queue_size[2 * i + 1] = (uint16_t)n->opts.tx_queue_size;
 		rc = vnet_tx_init(&n->tx[i], n, i, e);
 		if (!rc)
 			rc = vnet_rx_init(&n->rx[i], n, i, e);
 	}
-	c.queue_size[VNET_CTRL] = VNET_CTRL_SIZE;
+	c.queue_size[2 * n->pairs] = VNET_CTRL_SIZE;
 	return rc ? rc : virtio_pci_init(&n->v, &vnet_virtio_ops, &c, e);
 }
 
@@ -562,8 +718,11 @@ static int vnet_create(const void *opts, struct pci_bus *bus, struct nic **out, 
 	atomic_store(&n->mac, vnet_pack_mac(n->nic.mac));
 	atomic_store(&n->status, VIRTIO_NET_S_LINK_UP);
 	atomic_store(&n->peer_offloads, NET_CAP_OFFLOADS);
-	n->hdr_len = sizeof(struct virtio_net_hdr);
-	vnet_filter_reset(n);
+	n->pairs = o->mq || o->rss ? MIN(MAX(o->nic.queues, 1u), VNET_PAIRS) : 1;
+	n->wires = n->active = 1;
+	n->nic.pairs = n->pairs > 1 ? n->pairs : 0;
+	atomic_store(&n->nic.active, 1);
+	vnet_filter_reset(&n->filter);
 	rc = init_parts(n, e);
 	if (rc < 0) {
 		vnet_free(n);

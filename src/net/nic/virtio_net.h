@@ -2,7 +2,7 @@
 /*
  * Inside of the virtio network card (virtio 1.2 section 5.1): virtio_net.c is its life,
  * virtio_net_tx.c and virtio_net_rx.c the two directions, virtio_net_ctrl.c the control queue and
- * the receive filter. Nobody else includes this.
+ * the receive filter, virtio_net_rss.c the hash over a frame. Nobody else includes this.
  */
 #ifndef NET_NIC_VIRTIO_NET_H
 #define NET_NIC_VIRTIO_NET_H
@@ -22,12 +22,12 @@
 #define VIRTIO_NET_F_HOST_USO	56
 #endif
 
-#define VNET_PAIRS	1u /* queue pairs; the code below is written for NET_QUEUES of them */
-#define VNET_CTRL	(2u * VNET_PAIRS) /* index of the control queue */
+#define VNET_PAIRS	NET_QUEUES /* queue pairs, at most */
 #define VNET_CTRL_SIZE	64u
 #define VNET_RING_MAX	1024u	   /* descriptors of an rx or tx queue, at most */
 #define VNET_MACS	64u	   /* addresses in the receive filter, both kinds together */
-#define VNET_CONFIG_LEN 17u	   /* up to and with duplex */
+#define VNET_CONFIG_LEN 24u	   /* all of it, up to and with supported_hash_types */
+#define VNET_CONFIG_DUP 17u	   /* up to and with duplex */
 #define VNET_CONFIG_MTU 12u	   /* up to and with mtu: all there is without speed and duplex */
 #define VNET_UNKNOWN	UINT32_MAX /* speed, 5.1.4 */
 
@@ -41,7 +41,7 @@ struct vnet_opts {
 	bool csum, gso, host_tso4, host_tso6, host_ecn, host_uso;
 	bool guest_csum, guest_tso4, guest_tso6, guest_ecn, guest_uso4, guest_uso6;
 	bool ctrl_vq, ctrl_rx, ctrl_vlan, ctrl_mac_addr, guest_announce, ctrl_guest_offloads;
-	bool status;
+	bool status, mq, rss, hash;
 	uint32_t rx_queue_size, tx_queue_size;
 	uint32_t speed; /* Mbit/s or VNET_UNKNOWN */
 	int duplex;	/* 0 half, 1 full, -1 unknown */
@@ -51,6 +51,7 @@ struct vnet_opts {
 struct vnet_tx {
 	struct vnet *n;
 	unsigned pair;
+	uint32_t hdr_len;      /* 10, 12 or 20: as negotiated, since the ring started */
 	bool busy;	       /* guards against being called back from net_push() */
 	bool stalled;	       /* the peer had no room: nothing happens until resume() */
 	bool again;	       /* resume() came while busy */
@@ -63,7 +64,7 @@ struct vnet_tx {
 	uint16_t head[NET_BATCH]; /* of frame[i] */
 };
 
-#define VNET_HDR_PIECES 12u /* a driver may lay the header out byte by byte (ANY_LAYOUT) */
+#define VNET_HDR_PIECES 20u /* a driver may lay the header out byte by byte (ANY_LAYOUT) */
 
 /* The space of one virtio_net_hdr in guest memory. */
 struct vnet_hdr_room {
@@ -81,6 +82,8 @@ struct vnet_buf {
 struct vnet_rx {
 	struct vnet *n;
 	unsigned pair;
+	uint32_t hdr_len; /* 10, 12 or 20: as negotiated, since the ring started */
+	bool mergeable;
 	bool stalled;		   /* no buffers: resume the peer when the driver adds some */
 	unsigned lent;		   /* slots lent and not yet committed */
 	struct iovec *vec;	   /* push(): one chain */
@@ -94,13 +97,35 @@ struct vnet_rx {
 	} slot[NET_BATCH];
 };
 
-/* What reaches the guest (5.1.6.5). Loop of queue 0. */
+/* What reaches the guest (5.1.6.5). */
 struct vnet_filter {
 	bool promisc, allmulti, alluni, nomulti, nouni, nobcast;
 	bool uni_overflow, multi_overflow; /* more addresses than fit: all of the kind pass */
 	unsigned nuni, nmulti;
 	uint8_t mac[VNET_MACS][6]; /* nuni unicast ones, then nmulti multicast ones */
 	uint32_t vlan[4096 / 32];
+};
+
+#define VNET_HASH_KEY	40u  /* bytes; the least that 5.1.4 allows, and enough for IPv6 and ports */
+#define VNET_HASH_INPUT 36u  /* bytes: two IPv6 addresses and ports */
+#define VNET_RSS_TABLE	128u /* entries; the least that 5.1.4 allows */
+#define VNET_HASH_TYPES                                                                            \
+	(VIRTIO_NET_RSS_HASH_TYPE_IPv4 | VIRTIO_NET_RSS_HASH_TYPE_TCPv4 |                          \
+	 VIRTIO_NET_RSS_HASH_TYPE_UDPv4 | VIRTIO_NET_RSS_HASH_TYPE_IPv6 |                          \
+	 VIRTIO_NET_RSS_HASH_TYPE_TCPv6 | VIRTIO_NET_RSS_HASH_TYPE_UDPv6)
+
+/* How received frames are hashed and where they go. */
+struct vnet_rss {
+	bool steer;	/* by the table; else a pair gets what comes on its queue of the wire */
+	uint32_t types; /* VIRTIO_NET_RSS_HASH_TYPE_*; 0: nothing is hashed */
+	uint16_t mask, unclassified;
+	uint16_t table[VNET_RSS_TABLE];
+	uint32_t part[VNET_HASH_INPUT][256]; /* what an input byte adds to the hash */
+};
+
+struct vnet_hash {
+	uint32_t value;
+	uint8_t report; /* VIRTIO_NET_HASH_REPORT_*; NONE: there is no value */
 };
 
 struct vnet {
@@ -110,12 +135,17 @@ struct vnet {
 	_Atomic uint64_t mac;  /* as the guest set it; low 48 bits, first byte lowest */
 	_Atomic uint16_t status;
 	_Atomic uint32_t peer_offloads; /* NET_CAP_* that the peer takes */
-	/* Loop of queue 0: what the running driver negotiated. */
-	bool running;	  /* the first receive queue runs */
-	uint32_t hdr_len; /* 10 or 12 */
-	bool mergeable;
+	unsigned pairs;			/* that the card has */
+	unsigned wires; /* queues of the port's wire, at least 1; changes with loops parked */
+	bool running;	/* the first receive queue runs; loop of queue 0 */
+	/* What all pairs read and only vnet_change() changes. */
+	unsigned active;	 /* pairs in use, the first ones */
 	uint64_t guest_offloads; /* VIRTIO_BIT(VIRTIO_NET_F_GUEST_…) in force */
 	struct vnet_filter filter;
+	struct vnet_rss rss;
+	/* By queue of the wire, its loop's: the pair that the peer had no room for, + 1; 0: none.
+	 */
+	uint8_t blocked[VNET_PAIRS];
 	struct vnet_tx tx[VNET_PAIRS];
 	struct vnet_rx rx[VNET_PAIRS];
 };
@@ -144,6 +174,24 @@ static inline bool vnet_on_loop(struct vnet *n, unsigned i)
 	return atomic_load(&n->v.q[i].loop) != NULL;
 }
 
+/* The queue of the wire that a pair's frames go over. There are as many as pairs, or fewer: a hub
+ * has one. */
+static inline unsigned vnet_wire(const struct vnet *n, unsigned pair)
+{
+	return pair % n->wires;
+}
+
+/* 5.1.2: with several pairs negotiated the control queue is behind them all, else number 2. */
+static inline bool vnet_multi(const struct vnet *n)
+{
+	return virtio_has(&n->v, VIRTIO_NET_F_MQ) || virtio_has(&n->v, VIRTIO_NET_F_RSS);
+}
+
+static inline unsigned vnet_ctrl(const struct vnet *n)
+{
+	return vnet_multi(n) ? 2 * n->pairs : 2;
+}
+
 /* True when the guest lets us use the offload of feature bit `bit` towards it. */
 static inline bool vnet_guest_can(const struct vnet *n, unsigned bit)
 {
@@ -154,7 +202,7 @@ static inline bool vnet_guest_can(const struct vnet *n, unsigned bit)
 int vnet_tx_init(struct vnet_tx *t, struct vnet *n, unsigned pair, struct err *e);
 void vnet_tx_exit(struct vnet_tx *t);
 void vnet_tx_run(struct vnet_tx *t);			/* [q] sends what the ring holds */
-void vnet_tx_resume(struct vnet_tx *t);			/* [q] the peer has room */
+void vnet_tx_resume(struct vnet *n, unsigned wire);	/* [q] the peer has room on that queue */
 void vnet_tx_forget(struct vnet_tx *t, struct loop *l); /* [q] stop or detach */
 
 /* virtio_net_rx.c */
@@ -168,14 +216,26 @@ void vnet_commit(struct net_port *p, unsigned q, struct net_slot *s, unsigned n)
 
 /* virtio_net_ctrl.c */
 void vnet_ctrl_kicked(struct vnet *n); /* [q0] */
-void vnet_filter_reset(struct vnet *n);
+void vnet_filter_reset(struct vnet_filter *f);
 /* dst: the frame's first 18 bytes (len of them valid, at least 14). NULL: it passes; else why
  * not. */
 const char *vnet_filter(const struct vnet *n, const uint8_t *head, unsigned len);
 
+/* virtio_net_rss.c */
+struct vnet_hash vnet_hash(const struct vnet_rss *s, const struct net_frame *f);
+void vnet_rss_key(struct vnet_rss *s, const uint8_t *key, unsigned len);
+unsigned vnet_rss_queue(const struct vnet_rss *s, struct vnet_hash h); /* of a steered frame */
+
 /* virtio_net.c */
 uint64_t vnet_guest_offload_bits(void); /* the bits CTRL_GUEST_OFFLOADS may set */
-void vnet_set_guest_offloads(struct vnet *n, uint64_t bits); /* [q0] */
+/*
+ * [q0] Runs fn while no other queue of the card does, so that it may change what they all read, and
+ * the port's caps. Loop 0 waits for the others meanwhile, each of which waits for the next one.
+ */
+void vnet_change(struct vnet *n, void (*fn)(struct vnet *n, void *arg), void *arg);
+void vnet_set_guest_offloads(struct vnet *n, uint64_t bits); /* in vnet_change() */
+void vnet_set_steer(struct vnet *n, bool on);		     /* in vnet_change() */
+void vnet_set_active(struct vnet *n, unsigned pairs);	     /* in vnet_change() */
 static inline uint64_t vnet_pack_mac(const uint8_t b[6])
 {
 	uint64_t v = 0;

@@ -5,12 +5,15 @@
  * A command is a chain: class, command and data readable, one byte of acknowledgement writable.
  * Data is copied out piece by piece as it is parsed; a command that does not make sense is
  * acknowledged with VIRTIO_NET_ERR, one without a place for the acknowledgement breaks the queue.
+ * Each is carried out with the loops of all pairs held, so when the driver sees the
+ * acknowledgement all of them go by it.
  *
  * The filter decides in the order of 5.1.6.5.1: what the driver asked not to get is dropped, what
  * it asked to get in full passes, then its own address and its two tables are consulted. Without
  * CTRL_RX a driver cannot ask for anything, and a card passes what is its own and all broadcast
  * and multicast.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "base/iov.h"
@@ -20,12 +23,12 @@
 
 /* --- filter --------------------------------------------------------------------------------- */
 
-void vnet_filter_reset(struct vnet *n)
+void vnet_filter_reset(struct vnet_filter *f)
 {
-	memset(&n->filter, 0, sizeof(n->filter));
+	memset(f, 0, sizeof(*f));
 	/* 5.1.6.5.1.2: until it is told otherwise the device is promiscuous where it may be asked
 	 * to be; drivers that do not know of filters expect multicast. */
-	n->filter.allmulti = true;
+	f->allmulti = true;
 }
 
 static bool in_table(const uint8_t (*t)[6], unsigned n, const uint8_t *mac)
@@ -75,6 +78,7 @@ const char *vnet_filter(const struct vnet *n, const uint8_t *head, unsigned len)
 struct command {
 	const struct vq_chain *c;
 	uint32_t at;
+	bool good;
 };
 
 static bool take(struct command *m, void *buf, uint32_t len)
@@ -192,7 +196,85 @@ static bool ctrl_offloads(struct vnet *n, uint8_t cmd, struct command *m)
 	return true;
 }
 
-static bool run_command(struct vnet *n, struct command *m)
+/* The end of both commands on hashes: length and key. */
+static bool take_key(struct command *m, uint8_t key[VNET_HASH_KEY], uint8_t *len)
+{
+	return take(m, len, 1) && *len <= VNET_HASH_KEY && take(m, key, *len);
+}
+
+/* 5.1.6.5.7.1. Nothing changes before all of it is known to be good. */
+static bool ctrl_rss(struct vnet *n, struct command *m)
+{
+	uint16_t mask, other, tx, table[VNET_RSS_TABLE];
+	uint8_t key[VNET_HASH_KEY], len;
+	uint32_t types;
+
+	if (!take(m, &types, 4) || !take(m, &mask, 2) || !take(m, &other, 2))
+		return false;
+	types = le32toh(types);
+	mask = le16toh(mask);
+	other = le16toh(other);
+	if (types & ~VNET_HASH_TYPES || mask >= VNET_RSS_TABLE || mask & (mask + 1u) ||
+	    other >= n->pairs || !take(m, table, 2 * (mask + 1u)))
+		return false;
+	for (unsigned i = 0; i <= mask; i++) {
+		table[i] = le16toh(table[i]);
+		if (table[i] >= n->pairs)
+			return false;
+	}
+	if (!take(m, &tx, 2) || !take_key(m, key, &len))
+		return false;
+	tx = le16toh(tx);
+	if (tx < 1 || tx > n->pairs)
+		return false;
+	memcpy(n->rss.table, table, 2 * (mask + 1u));
+	n->rss.mask = mask;
+	n->rss.unclassified = other;
+	n->rss.types = types;
+	vnet_rss_key(&n->rss, key, len);
+	vnet_set_steer(n, true);
+	vnet_set_active(n, tx);
+	return true;
+}
+
+/* 5.1.6.5.6.4. Four words of it are said to be zero; drivers are about that leave in them what the
+ * other command has there, so they are passed over. */
+static bool ctrl_hash(struct vnet *n, struct command *m)
+{
+	uint8_t key[VNET_HASH_KEY], len, reserved[8];
+	uint32_t types;
+
+	if (!take(m, &types, 4) || !take(m, reserved, sizeof(reserved)) || !take_key(m, key, &len))
+		return false;
+	types = le32toh(types);
+	if (types & ~VNET_HASH_TYPES)
+		return false;
+	n->rss.types = types;
+	vnet_rss_key(&n->rss, key, len);
+	return true;
+}
+
+static bool ctrl_mq(struct vnet *n, uint8_t cmd, struct command *m)
+{
+	uint16_t pairs;
+
+	if (cmd == VIRTIO_NET_CTRL_MQ_RSS_CONFIG)
+		return virtio_has(&n->v, VIRTIO_NET_F_RSS) && ctrl_rss(n, m);
+	if (cmd == VIRTIO_NET_CTRL_MQ_HASH_CONFIG)
+		return virtio_has(&n->v, VIRTIO_NET_F_HASH_REPORT) && ctrl_hash(n, m);
+	if (cmd != VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET || !virtio_has(&n->v, VIRTIO_NET_F_MQ) ||
+	    !take(m, &pairs, 2))
+		return false;
+	pairs = le16toh(pairs);
+	if (pairs < VIRTIO_NET_CTRL_MQ_VQ_PAIRS_MIN || pairs > n->pairs)
+		return false;
+	/* Automatic steering from now on. */
+	vnet_set_steer(n, false);
+	vnet_set_active(n, pairs);
+	return true;
+}
+
+static bool by_class(struct vnet *n, struct command *m)
 {
 	struct virtio_net_ctrl_hdr h;
 
@@ -207,6 +289,8 @@ static bool run_command(struct vnet *n, struct command *m)
 		return ctrl_vlan(n, h.cmd, m);
 	case VIRTIO_NET_CTRL_ANNOUNCE:
 		return ctrl_announce(n, h.cmd);
+	case VIRTIO_NET_CTRL_MQ:
+		return ctrl_mq(n, h.cmd, m);
 	case VIRTIO_NET_CTRL_GUEST_OFFLOADS:
 		return ctrl_offloads(n, h.cmd, m);
 	default:
@@ -214,18 +298,36 @@ static bool run_command(struct vnet *n, struct command *m)
 	}
 }
 
+static void run_command(struct vnet *n, void *arg)
+{
+	struct command *m = arg;
+
+	m->good = by_class(n, m);
+}
+
+/* The next command; a queue that has become the control queue may be larger than ours are. */
+static bool next_command(struct virtqueue *q, struct iovec *vec, struct vq_chain *c)
+{
+	int rc = vq_pop(q, vec, VNET_CTRL_SIZE, c);
+
+	if (rc == -ENOBUFS)
+		vq_break(q, "a command in too many pieces");
+	return rc == 1;
+}
+
 /* At most as many commands as the ring holds, so that a driver that never stops adding cannot
  * keep the loop; the rest comes with the next event. */
 void vnet_ctrl_kicked(struct vnet *n)
 {
-	struct virtqueue *q = &n->v.q[VNET_CTRL].ring;
+	unsigned index = vnet_ctrl(n);
+	struct virtqueue *q = &n->v.q[index].ring;
 	struct iovec vec[VNET_CTRL_SIZE];
 	struct vq_chain c;
 	unsigned done = 0;
 
 	do {
 		vq_kicks_off(q);
-		while (done < VNET_CTRL_SIZE && vq_pop(q, vec, VNET_CTRL_SIZE, &c) == 1) {
+		while (done < VNET_CTRL_SIZE && next_command(q, vec, &c)) {
 			struct command m = {.c = &c};
 			uint8_t ack;
 
@@ -233,13 +335,14 @@ void vnet_ctrl_kicked(struct vnet *n)
 				vq_break(q, "a command without room for its acknowledgement");
 				break;
 			}
-			ack = run_command(n, &m) ? VIRTIO_NET_OK : VIRTIO_NET_ERR;
+			vnet_change(n, run_command, &m);
+			ack = m.good ? VIRTIO_NET_OK : VIRTIO_NET_ERR;
 			iov_write(c.vec + c.nout, c.nin, 0, &ack, 1);
 			vq_put(q, c.head, 1);
 			done++;
 		}
 	} while (done < VNET_CTRL_SIZE && vq_kicks_on(q));
 	if (done == VNET_CTRL_SIZE)
-		virtio_pci_kick(&n->v, VNET_CTRL);
-	virtio_pci_done(&n->v, VNET_CTRL);
+		virtio_pci_kick(&n->v, index);
+	virtio_pci_done(&n->v, index);
 }

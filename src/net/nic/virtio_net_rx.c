@@ -30,7 +30,7 @@ static int pop_buf(struct vnet_rx *r, struct iovec *vec, unsigned max, struct vq
 
 	if (rc != 1)
 		return rc;
-	if (c->in_len < r->n->hdr_len) {
+	if (c->in_len < r->hdr_len) {
 		vq_break(q, "a receive chain without room for the header");
 		return 0;
 	}
@@ -46,31 +46,34 @@ static void unpop_bufs(struct vnet_rx *r, const struct vnet_buf *b, unsigned fro
 }
 
 /* Where a frame's header goes: the first bytes of its first chain. */
-static void note_hdr(const struct vnet *n, const struct vq_chain *c, struct vnet_hdr_room *h)
+static void note_hdr(const struct vnet_rx *r, const struct vq_chain *c, struct vnet_hdr_room *h)
 {
-	h->n = iov_slice(c->vec, c->nin, 0, n->hdr_len, h->v, VNET_HDR_PIECES, NULL);
+	h->n = iov_slice(c->vec, c->nin, 0, r->hdr_len, h->v, VNET_HDR_PIECES, NULL);
 }
 
-static void write_hdr(const struct vnet *n, const struct vnet_hdr_room *room,
-		      const struct net_offload *o, unsigned nbufs)
+static void write_hdr(const struct vnet_rx *r, const struct vnet_hdr_room *room,
+		      const struct net_offload *o, struct vnet_hash hash, unsigned nbufs)
 {
-	struct virtio_net_hdr_mrg_rxbuf h = {0};
+	struct virtio_net_hdr_v1_hash h = {0};
+	struct virtio_net_hdr_v1 *v1 = &h.hdr;
 
-	if (vnet_guest_can(n, VIRTIO_NET_F_GUEST_CSUM)) {
-		h.hdr.flags = o->flags & (NET_F_NEEDS_CSUM | NET_F_DATA_VALID);
+	if (vnet_guest_can(r->n, VIRTIO_NET_F_GUEST_CSUM)) {
+		v1->flags = o->flags & (NET_F_NEEDS_CSUM | NET_F_DATA_VALID);
 		if (o->flags & NET_F_NEEDS_CSUM) {
-			h.hdr.csum_start = htole16(o->csum_start);
-			h.hdr.csum_offset = htole16(o->csum_offset);
+			v1->csum_start = htole16(o->csum_start);
+			v1->csum_offset = htole16(o->csum_offset);
 		}
-		h.hdr.gso_type = o->gso_type;
+		v1->gso_type = o->gso_type;
 		if (o->gso_type != NET_GSO_NONE) {
-			h.hdr.gso_size = htole16(o->gso_size);
-			h.hdr.hdr_len = htole16(o->hdr_len);
+			v1->gso_size = htole16(o->gso_size);
+			v1->hdr_len = htole16(o->hdr_len);
 		}
 	}
 	/* 5.1.6.4.1: 1 when the frame is not spread over chains. */
-	h.num_buffers = htole16((uint16_t)nbufs);
-	iov_write(room->v, room->n, 0, &h, n->hdr_len);
+	v1->num_buffers = htole16((uint16_t)nbufs);
+	h.hash_value = htole32(hash.value);
+	h.hash_report = htole16(hash.report);
+	iov_write(room->v, room->n, 0, &h, r->hdr_len);
 }
 
 /* Waits for buffers; true when some came while we were asking. */
@@ -86,6 +89,11 @@ static bool look_again(struct vnet_rx *r)
 	return true;
 }
 
+static void drop(struct vnet_rx *r, const char *why)
+{
+	net_drop(&r->n->nic.port, vnet_wire(r->n, r->pair), why);
+}
+
 /* --- copying -------------------------------------------------------------------------------- */
 
 enum copied { COPIED, DROPPED, NO_ROOM };
@@ -98,32 +106,32 @@ static bool passes(struct vnet_rx *r, const struct net_frame *f)
 	const char *why = vnet_filter(r->n, head, (unsigned)got);
 
 	if (why)
-		net_drop(&r->n->nic.port, r->pair, why);
+		drop(r, why);
 	return !why;
 }
 
 /* Copies one frame into as many chains as it takes. */
-static enum copied copy_frame(struct vnet_rx *r, struct net_frame *f)
+static enum copied copy_frame(struct vnet_rx *r, struct net_frame *f, struct vnet_hash hash)
 {
 	struct vnet *n = r->n;
 	struct virtqueue *q = vnet_rxq(n, r->pair);
 	struct vnet_hdr_room hdr = {0};
-	uint32_t total = n->hdr_len + f->len, done = 0;
-	unsigned used = 0, limit = n->mergeable ? q->size : 1;
+	uint32_t total = r->hdr_len + f->len, done = 0;
+	unsigned used = 0, limit = r->mergeable ? q->size : 1;
 
 	while (done < total && used < limit) {
-		uint32_t start = used ? 0 : n->hdr_len;
+		uint32_t start = used ? 0 : r->hdr_len;
 		struct vq_chain c;
 
 		if (pop_buf(r, r->vec, VNET_RING_MAX, &c) != 1)
 			break;
 		if (!used) {
-			note_hdr(n, &c, &hdr);
-			done = n->hdr_len;
+			note_hdr(r, &c, &hdr);
+			done = r->hdr_len;
 		}
 		uint32_t part = MIN(c.in_len - start, total - done);
 
-		iov_copy(c.vec, c.nin, start, f->vec + 1, f->nvec - 1, done - n->hdr_len, part);
+		iov_copy(c.vec, c.nin, start, f->vec + 1, f->nvec - 1, done - r->hdr_len, part);
 		r->buf[used++] = (struct vnet_buf){c.head, start + part};
 		done += part;
 	}
@@ -131,35 +139,39 @@ static enum copied copy_frame(struct vnet_rx *r, struct net_frame *f)
 		unpop_bufs(r, r->buf, 0, used);
 		if (used < limit)
 			return NO_ROOM;
-		net_drop(&n->nic.port, r->pair, "larger than the guest's receive buffers");
+		drop(r, "larger than the guest's receive buffers");
 		return DROPPED;
 	}
-	write_hdr(n, &hdr, &f->off, used);
+	write_hdr(r, &hdr, &f->off, hash, used);
 	for (unsigned i = 0; i < used; i++)
 		vq_put(q, r->buf[i].head, r->buf[i].room);
 	return COPIED;
 }
 
-unsigned vnet_push(struct net_port *p, unsigned pair, struct net_frame *f, unsigned nf)
+/* Does the pair take frames just now? If not, the one at hand is counted. */
+static bool takes(struct vnet_rx *r)
+{
+	if (r->pair >= r->n->active && !r->n->rss.steer)
+		drop(r, "for a queue pair that the guest does not use");
+	else if (!vnet_rxq(r->n, r->pair)->running)
+		drop(r, "the guest's driver is not ready");
+	else
+		return true;
+	return false;
+}
+
+unsigned vnet_push(struct net_port *p, unsigned wire, struct net_frame *f, unsigned nf)
 {
 	struct vnet *n = vnet_of_port(p);
-	struct vnet_rx *r = &n->rx[pair];
-	unsigned i = 0;
+	unsigned i = 0, used = 0;
 
 	while (i < nf) {
-		enum copied rc;
+		struct vnet_hash hash = vnet_hash(&n->rss, &f[i]);
+		unsigned pair = n->rss.steer ? vnet_rss_queue(&n->rss, hash) : wire;
+		struct vnet_rx *r = &n->rx[pair];
 
-		if (!vnet_rxq(n, pair)->running) {
-			net_drop(p, pair, "the guest's driver is not ready");
-			i++;
-			continue;
-		}
-		if (!passes(r, &f[i])) {
-			i++;
-			continue;
-		}
-		rc = copy_frame(r, &f[i]);
-		if (rc != NO_ROOM) {
+		used |= 1u << pair;
+		if (!takes(r) || !passes(r, &f[i]) || copy_frame(r, &f[i], hash) != NO_ROOM) {
 			i++;
 			continue;
 		}
@@ -169,7 +181,9 @@ unsigned vnet_push(struct net_port *p, unsigned pair, struct net_frame *f, unsig
 		else if (!look_again(r))
 			break;
 	}
-	virtio_pci_done(&n->v, 2 * pair);
+	for (unsigned pair = 0; used >> pair; pair++)
+		if (used >> pair & 1)
+			virtio_pci_done(&n->v, 2 * pair);
 	return i;
 }
 
@@ -190,14 +204,13 @@ enum lent { LENT, EMPTY, UNFIT };
 static enum lent lend_slot(struct vnet_rx *r, unsigned i, uint32_t want, struct lender *at,
 			   struct net_slot *s)
 {
-	struct vnet *n = r->n;
 	enum lent why = UNFIT;
-	unsigned limit = n->mergeable ? NET_VEC_MAX - 1 : 1, first = at->bufs;
+	unsigned limit = r->mergeable ? NET_VEC_MAX - 1 : 1, first = at->bufs;
 	struct iovec *base = r->lend_vec + at->vecs + 1, *vec = base;
 	uint32_t room = 0;
 
 	do {
-		uint32_t skip = at->bufs == first ? n->hdr_len : 0;
+		uint32_t skip = at->bufs == first ? r->hdr_len : 0;
 		unsigned max = (unsigned)(r->lend_vec + LEND_VECS - vec);
 		struct vq_chain c;
 
@@ -209,7 +222,7 @@ static enum lent lend_slot(struct vnet_rx *r, unsigned i, uint32_t want, struct 
 		}
 		r->lend_buf[at->bufs++] = (struct vnet_buf){c.head, c.in_len};
 		if (skip)
-			note_hdr(n, &c, &r->slot[i].hdr);
+			note_hdr(r, &c, &r->slot[i].hdr);
 		/* Without the header; also closes the gap of skipped readable entries. */
 		vec += iov_slice(c.vec, c.nin, skip, c.in_len - skip, vec, c.nin, NULL);
 		room += c.in_len - skip;
@@ -265,19 +278,19 @@ unsigned vnet_lend(struct net_port *p, unsigned pair, uint32_t room, struct net_
 /* Completes the chains of slot i that len bytes of frame fill; returns how many. */
 static unsigned commit_slot(struct vnet_rx *r, unsigned i, const struct net_frame *f)
 {
-	struct vnet *n = r->n;
 	const struct vnet_buf *b = r->lend_buf + r->slot[i].first;
-	uint32_t left = n->hdr_len + MIN(f->len, r->slot[i].room);
+	struct vnet_hash hash = vnet_hash(&r->n->rss, f);
+	uint32_t left = r->hdr_len + MIN(f->len, r->slot[i].room);
 	unsigned used = 0;
 
 	while (left && used < r->slot[i].nbufs) {
 		uint32_t part = MIN(left, b[used].room);
 
-		vq_put(vnet_rxq(n, r->pair), b[used].head, part);
+		vq_put(vnet_rxq(r->n, r->pair), b[used].head, part);
 		left -= part;
 		used++;
 	}
-	write_hdr(n, &r->slot[i].hdr, &f->off, used);
+	write_hdr(r, &r->slot[i].hdr, &f->off, hash, used);
 	return used;
 }
 
@@ -306,7 +319,7 @@ void vnet_rx_start(struct vnet_rx *r)
 	vq_kicks_off(vnet_rxq(r->n, r->pair));
 	/* Whoever was turned away while there was no driver. */
 	if (vnet_on_loop(r->n, 2 * r->pair))
-		net_resume(&r->n->nic.port, r->pair);
+		net_resume(&r->n->nic.port, vnet_wire(r->n, r->pair));
 }
 
 void vnet_rx_kicked(struct vnet_rx *r)
@@ -315,7 +328,7 @@ void vnet_rx_kicked(struct vnet_rx *r)
 		return;
 	r->stalled = false;
 	vq_kicks_off(vnet_rxq(r->n, r->pair));
-	net_resume(&r->n->nic.port, r->pair);
+	net_resume(&r->n->nic.port, vnet_wire(r->n, r->pair));
 }
 
 int vnet_rx_init(struct vnet_rx *r, struct vnet *n, unsigned pair, struct err *e)

@@ -92,16 +92,18 @@ static int make_frame(struct vnet_tx *t, struct vq_chain *c, struct net_frame *f
 	unsigned skip = 0, nout = c->nout;
 	const char *why;
 
-	if (iov_read(c->vec, nout, 0, &hdr, n->hdr_len) < n->hdr_len)
+	/* The hash in the longer header is not for us (5.1.6.2). */
+	if (c->out_len < t->hdr_len)
 		return -EPROTO;
-	why = check_hdr(n, &hdr.hdr, c->out_len - n->hdr_len, &f->off);
+	iov_read(c->vec, nout, 0, &hdr, MIN(t->hdr_len, sizeof(hdr)));
+	why = check_hdr(n, &hdr.hdr, c->out_len - t->hdr_len, &f->off);
 	if (why) {
-		net_drop(&n->nic.port, t->pair, why);
+		net_drop(&n->nic.port, vnet_wire(n, t->pair), why);
 		return 0;
 	}
-	f->len = c->out_len - n->hdr_len;
+	f->len = c->out_len - t->hdr_len;
 	/* Take the header off the front; the last entry that it fills becomes vec[0]. */
-	for (uint32_t left = n->hdr_len; left;) {
+	for (uint32_t left = t->hdr_len; left;) {
 		struct iovec *v = &c->vec[skip];
 		uint32_t part = (uint32_t)MIN(v->iov_len, left);
 
@@ -154,7 +156,7 @@ static bool tx_batch(struct vnet_tx *t)
 	}
 	unpop_from(q, t->chain, i, chains);
 	if (frames)
-		sent = net_push(&n->nic.port, t->pair, t->frame, frames);
+		sent = net_push(&n->nic.port, vnet_wire(n, t->pair), t->frame, frames);
 	/* The driver may have reset the device from another thread, but not this queue: that
 	 * waits for us. */
 	for (i = 0; i < sent; i++)
@@ -163,6 +165,21 @@ static bool tx_batch(struct vnet_tx *t)
 		vq_unpop(q, t->head[i - 1]);
 	virtio_pci_done(&n->v, 2 * t->pair + 1);
 	t->stalled = sent < frames;
+	if (t->stalled)
+		n->blocked[vnet_wire(n, t->pair)] = (uint8_t)(t->pair + 1);
+	return !t->stalled;
+}
+
+/* May this pair send? Not while it is out of use, and not past one that shares its queue of the
+ * wire and holds a frame of which the peer has a part. */
+static bool may_send(struct vnet_tx *t)
+{
+	struct vnet *n = t->n;
+	uint8_t first = n->blocked[vnet_wire(n, t->pair)];
+
+	if (t->busy || t->stalled || !vnet_txq(n, t->pair)->running || t->pair >= n->active)
+		return false;
+	t->stalled = first && first != t->pair + 1;
 	return !t->stalled;
 }
 
@@ -170,13 +187,13 @@ void vnet_tx_run(struct vnet_tx *t)
 {
 	struct virtqueue *q = vnet_txq(t->n, t->pair);
 
-	if (t->busy || t->stalled || !q->running)
+	if (!may_send(t))
 		return;
 	t->busy = true;
 	vq_kicks_off(q);
 	for (unsigned round = 0;; round++) {
 		if (round == ROUNDS) {
-			loop_defer(t->n->nic.port.loop[t->pair], &t->more);
+			loop_defer(t->n->nic.port.loop[vnet_wire(t->n, t->pair)], &t->more);
 			break;
 		}
 		if (tx_batch(t))
@@ -185,6 +202,7 @@ void vnet_tx_run(struct vnet_tx *t)
 			if (!t->again)
 				break;
 			t->again = t->stalled = false;
+			t->n->blocked[vnet_wire(t->n, t->pair)] = 0;
 			continue;
 		}
 		if (!vq_kicks_on(q))
@@ -201,19 +219,35 @@ static void run_more(struct loop_task *task)
 	vnet_tx_run(container_of(task, struct vnet_tx, more));
 }
 
-void vnet_tx_resume(struct vnet_tx *t)
+/* The pairs that share this queue of the wire; first the one that the peer sent away. */
+void vnet_tx_resume(struct vnet *n, unsigned wire)
 {
-	if (t->busy) {
-		t->again = true;
-		return;
+	unsigned at = n->blocked[wire] ? n->blocked[wire] - 1u : wire, turns = 0;
+	bool busy = false;
+
+	/* From within a push: its pair looks at `again` when that returns. */
+	for (unsigned i = wire; i < n->pairs; i += n->wires, turns++) {
+		n->tx[i].again = n->tx[i].busy;
+		n->tx[i].stalled &= n->tx[i].busy;
+		busy |= n->tx[i].busy;
 	}
-	t->stalled = false;
-	vnet_tx_run(t);
+	n->blocked[wire] = 0;
+	for (; turns; turns--) {
+		if (!busy)
+			vnet_tx_run(&n->tx[at]);
+		else if (!n->tx[at].busy)
+			loop_defer(n->nic.port.loop[wire], &n->tx[at].more);
+		at = at + n->wires < n->pairs ? at + n->wires : wire;
+	}
 }
 
 void vnet_tx_forget(struct vnet_tx *t, struct loop *l)
 {
+	uint8_t *blocked = &t->n->blocked[vnet_wire(t->n, t->pair)];
+
 	t->stalled = false;
+	if (*blocked == t->pair + 1)
+		*blocked = 0;
 	if (l)
 		loop_undefer(l, &t->more);
 }

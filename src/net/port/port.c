@@ -196,7 +196,10 @@ unsigned net_push(struct net_port *p, unsigned q, struct net_frame *f, unsigned 
 
 bool net_may_lend(const struct net_port *p, unsigned q)
 {
-	return p->peer && q < p->nqueues && p->peer_caps.lends && p->link_up && p->peer->link_up;
+	const struct net_caps *c = &p->peer_caps;
+
+	return p->peer && q < p->nqueues && c->lends && (!c->active || q < c->active) &&
+	       p->link_up && p->peer->link_up;
 }
 
 unsigned net_lend(struct net_port *p, unsigned q, uint32_t room, struct net_slot *s, unsigned n)
@@ -275,9 +278,19 @@ void net_resume(struct net_port *p, unsigned q)
 
 /* --- capabilities and link ------------------------------------------------------------------ */
 
+/* On one of the wire's threads, or with its loops parked. */
+static bool on_wire(const struct net_port *p)
+{
+	bool here = !p->nqueues;
+
+	for (unsigned q = 0; q < p->nqueues; q++)
+		here |= net_is_here(p, q);
+	return here;
+}
+
 void net_caps_changed(struct net_port *p)
 {
-	assert(net_is_here(p, 0));
+	assert(on_wire(p));
 	p->ops->caps(p, &p->caps);
 	/* While p is being plugged in, its peer is still on another wire. */
 	if (!p->peer || p->peer->peer != p)

@@ -79,6 +79,7 @@ struct net_slot {
 
 struct net_caps {
 	unsigned queues;   /* 1 … NET_QUEUES */
+	unsigned active;   /* of them, the first that are in use just now; 0: all */
 	uint32_t offloads; /* NET_CAP_* it can receive */
 	uint32_t mtu;	   /* IP bytes; 0: any */
 	bool lends;	   /* lend() is there and works */
@@ -104,14 +105,15 @@ struct net_port_ops {
 	/* [q] All slots of the last lend, in order; f.len == 0 from some slot on gives the rest
 	 * back. */
 	void (*commit)(struct net_port *p, unsigned q, struct net_slot *s, unsigned n);
-	/* [ctl, or q of a single-queue port] Fills *c with what the port takes just now. */
+	/* [ctl, or as net_caps_changed()] Fills *c with what the port takes just now. */
 	void (*caps)(const struct net_port *p, struct net_caps *c);
 	/* [ctl] The port was joined: p->peer, p->loop[] and p->peer_caps are set. Register
 	 * descriptors here. May fail (nothing registered then). */
 	int (*attach)(struct net_port *p, struct err *e);
 	/* [ctl] Remove every descriptor, timer and task from the loops. Cannot fail. */
 	void (*detach)(struct net_port *p);
-	/* [q0] Peer's caps changed (p->peer_caps is new). Optional. */
+	/* Peer's caps changed (p->peer_caps is new); as net_caps_changed(), on any of the wire's
+	 * threads, the others held. Optional. */
 	void (*peer_caps_changed)(struct net_port *p);
 	/* [ctl] The wire went down or up (set_link on either end). Optional. */
 	void (*link)(struct net_port *p, bool up);
@@ -188,7 +190,7 @@ int net_rejoin(struct net_port *nic, struct net_port *with, struct loop *const *
 unsigned net_push(struct net_port *p, unsigned q, struct net_frame *f, unsigned n);
 
 /* [q] May this port use net_lend() towards its peer just now? False while something in between
- * must see the bytes or the peer cannot lend. */
+ * must see the bytes, or the peer cannot lend or does not use this queue (push() drops). */
 bool net_may_lend(const struct net_port *p, unsigned q);
 /* [q] Borrows buffers from the peer to write frames into; see ops->lend. */
 unsigned net_lend(struct net_port *p, unsigned q, uint32_t room, struct net_slot *s, unsigned n);
@@ -199,7 +201,8 @@ void net_commit(struct net_port *p, unsigned q, struct net_slot *s, unsigned n);
 /* [q] This port has room again: tells the peer. */
 void net_resume(struct net_port *p, unsigned q);
 
-/* [ctl, or q0 of a single-queue wire] This port's ops->caps() gives another answer now. */
+/* [ctl, q of a single-queue wire, or a q while the wire's other loops are held] This port's
+ * ops->caps() gives another answer now. queues cannot change, active can. */
 void net_caps_changed(struct net_port *p);
 
 /* [ctl] Takes this end's link down or up and tells both ends. */

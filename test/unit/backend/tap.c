@@ -22,15 +22,15 @@ struct rig {
 static int set_up(void **state)
 {
 	struct rig *r = calloc(1, sizeof(*r));
-	struct tap_dev d = {.ifname = "none"};
+	struct tap_dev d = {.n = 1, .ifname = "none"};
 	struct err e = {0};
 	int fds[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, fds), 0);
-	d.fd = fds[0];
+	d.fd[0] = fds[0];
 	r->host = fds[1];
 	assert_int_equal(tap_port_new(&d, "tap.0", &r->tap, &e), 0);
-	assert_int_equal(d.fd, -1);
+	assert_int_equal(d.fd[0], -1);
 	mock_init(&r->nic, "nic", NET_CAP_OFFLOADS);
 	r->loop = loop_new("tap", NULL, &e);
 	*state = r;

@@ -42,6 +42,10 @@ static void pairs_with_fd(void **state)
 	REFUSED("fd=3,downscript=no", "fd=", "downscript=", "exclude");
 	REFUSED("fd=3,vnet_hdr=on", "fd=", "vnet_hdr=", "exclude");
 	REFUSED("fd=3,vnet_hdr=off", "fd=", "vnet_hdr=", "exclude");
+	REFUSED("fd=3,queues=2", "fd=", "queues=", "exclude");
+	REFUSED("fd=3,fds=4:5", "fd=", "fds=", "exclude");
+	REFUSED("fds=4:5,queues=2", "fds=", "queues=", "exclude");
+	REFUSED("fds=4:5,ifname=x", "fds=", "ifname=", "exclude");
 }
 
 static void fd_is_checked(void **state)
@@ -50,6 +54,11 @@ static void fd_is_checked(void **state)
 	REFUSED("fd=zz", "fd", "zz");
 	REFUSED("fd=-1", "fd", "-1");
 	REFUSED("fd=987654", "fd=987654", "not open");
+	REFUSED("fds=987654:3", "fds=987654", "not open");
+	REFUSED("fds=", "fds=", "1 to 8 descriptors");
+	REFUSED("fds=x:y", "fds=x:y", "colons");
+	REFUSED("fds=987654:", "fds=987654", "not open");
+	REFUSED("fds=99999999999", "fds=99999999999", "1 to 8 descriptors");
 }
 
 static void scripts(void **state)
@@ -63,8 +72,8 @@ static void scripts(void **state)
 
 static void not_there_yet(void **state)
 {
-	static const char *const names[] = {"helper=x",	     "br=br0",	 "vhost=on", "vhostfd=3",
-					    "vhostforce=on", "queues=2", "fds=3:4",  NULL};
+	static const char *const names[] = {"helper=x",	 "br=br0",	  "vhost=on",
+					    "vhostfd=3", "vhostforce=on", NULL};
 
 	(void)state;
 	for (unsigned i = 0; names[i]; i++)
@@ -76,6 +85,8 @@ static void values(void **state)
 	(void)state;
 	REFUSED("vnet_hdr=maybe", "vnet_hdr", "maybe");
 	REFUSED("sndbuf=x", "sndbuf", "x");
+	REFUSED("queues=0", "queues", "1 to 8");
+	REFUSED("queues=9", "queues", "1 to 8");
 	REFUSED("sndbuf=4G", "sndbuf", "4G");
 	REFUSED("ifname=a-name-that-is-too-long,script=no,downscript=no",
 		"ifname=", "1 to 15 characters");

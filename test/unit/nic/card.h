@@ -5,6 +5,7 @@
 
 #include <linux/virtio_net.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "../virtio/pc.h"
 #include "base/iov.h"
@@ -27,6 +28,9 @@
 /* Cards have packed=on, and modern drivers use it. */
 static bool card_packed;
 
+/* Queues of the peer; pair q's half of the wire is on loop q. At most two. */
+static unsigned card_queues = 1;
+
 struct kept {
 	uint32_t len;
 	struct net_offload off;
@@ -38,8 +42,9 @@ struct kept {
 
 struct peer {
 	struct net_port port;
-	unsigned take; /* frames it has room for */
-	unsigned n;    /* frames it got */
+	unsigned take;		 /* frames it has room for; of the first queue */
+	unsigned n;		 /* frames it got by the first queue */
+	_Atomic unsigned second; /* by the second, which always has room and keeps nothing */
 	struct kept kept[CARD_KEPT];
 	unsigned batches, resumes;
 	uint32_t offloads;
@@ -52,7 +57,8 @@ struct card {
 	struct pci_dev *pci;
 	struct loop *loop[2];
 	struct peer peer[2];
-	struct ring r[3]; /* rx, tx, ctrl */
+	struct ring r[5]; /* rx, tx of each pair, ctrl */
+	unsigned ctrl;	  /* index of the control queue */
 	unsigned hdr_len;
 	uint64_t features;
 };
@@ -67,7 +73,10 @@ static inline unsigned peer_push(struct net_port *p, unsigned q, struct net_fram
 	struct peer *t = peer_of(p);
 	unsigned i;
 
-	(void)q;
+	if (q) {
+		atomic_fetch_add(&t->second, n);
+		return n;
+	}
 	t->batches++;
 	for (i = 0; i < n && t->take; i++, t->take--) {
 		struct kept *k = &t->kept[t->n++ % CARD_KEPT];
@@ -88,13 +97,13 @@ static inline unsigned peer_push(struct net_port *p, unsigned q, struct net_fram
 
 static inline void peer_resume(struct net_port *p, unsigned q)
 {
-	(void)q;
-	peer_of(p)->resumes++;
+	if (!q)
+		peer_of(p)->resumes++;
 }
 
 static inline void peer_caps(const struct net_port *p, struct net_caps *c)
 {
-	*c = (struct net_caps){.queues = 1,
+	*c = (struct net_caps){.queues = card_queues,
 			       .offloads = peer_of((struct net_port *)(uintptr_t)p)->offloads};
 }
 
@@ -134,10 +143,12 @@ static inline struct card *card_new(const char *opts)
 		 card_packed ? "packed=on" : "");
 	if (opt_parse(m->opts, "-device virtio-net-pci", all, &o, &e))
 		fail_msg("%s", e.text);
+	o.nic.queues = card_queues;
 	if (m->create(&o, c->pc.pci, &c->nic, &e))
 		fail_msg("%s", e.text);
 	opt_free(m->opts, &o);
 	c->pci = c->nic->pci;
+	c->ctrl = 2;
 	c->vnet = container_of(c->nic, struct vnet, nic);
 	pc_assign(&c->pc);
 	for (unsigned i = 0; i < 2; i++) {
@@ -151,7 +162,7 @@ static inline struct card *card_new(const char *opts)
 
 static inline void card_join(struct card *c)
 {
-	assert_int_equal(net_join(&c->nic->port, &c->peer[0].port, c->loop, 1, NULL), 0);
+	assert_int_equal(net_join(&c->nic->port, &c->peer[0].port, c->loop, card_queues, NULL), 0);
 	for (unsigned i = 0; i < 2; i++)
 		assert_int_equal(loop_start(c->loop[i], NULL), 0);
 }
@@ -185,20 +196,25 @@ static inline void card_up(struct card *c, uint64_t features)
 		features |= PACKED;
 	c->features = features;
 	c->hdr_len = features & (V1 | BIT(MRG_RXBUF)) ? 12 : 10;
+	if (features & BIT(HASH_REPORT))
+		c->hdr_len = 20;
 	assert_true(mod_negotiate(&c->pc, c->pci, features));
-	for (unsigned i = 0; i < 3; i++) {
-		at = (features & PACKED ? ring_init_packed : ring_init)(&c->r[i], &c->pc.a.mem, at,
-									i == 2 ? 64 : CARD_RING);
+	c->ctrl = features & (BIT(MQ) | BIT(RSS)) ? 2 * c->vnet->pairs : 2;
+	for (unsigned i = 0; i <= c->ctrl; i++) {
+		at = (features & PACKED ? ring_init_packed : ring_init)(
+			&c->r[i], &c->pc.a.mem, at, i == c->ctrl ? 64 : CARD_RING);
 		mod_queue(&c->pc, c->pci, i, &c->r[i], (uint16_t)i);
 	}
 	mod_driver_ok(&c->pc, c->pci);
 	pc_sync(c->loop[0]);
+	pc_sync(c->loop[1]);
 }
 
 static inline void card_kick(struct card *c, unsigned q)
 {
 	mod_kick(&c->pc, c->pci, q);
 	pc_sync(c->loop[0]);
+	pc_sync(c->loop[1]);
 }
 
 static inline uint64_t card_gpa(unsigned i)
@@ -303,6 +319,12 @@ static inline bool card_content(const uint8_t *p, uint32_t from, uint32_t len)
 	return true;
 }
 
+/* A millisecond. */
+static inline void card_nap(void)
+{
+	nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+}
+
 /* Sends a control command with up to 512 bytes of data; returns the acknowledgement, 0xaa: none. */
 static inline uint8_t card_ctrl(struct card *c, uint8_t class, uint8_t cmd, const void *data,
 				uint32_t len)
@@ -315,12 +337,16 @@ static inline uint8_t card_ctrl(struct card *c, uint8_t class, uint8_t cmd, cons
 	if (len)
 		memcpy(b + 16, data, len);
 	b[4096] = 0xaa;
-	ring_desc(&c->r[2], 0, gpa, 2, VRING_DESC_F_NEXT, 1);
-	ring_desc(&c->r[2], 1, gpa + 16, len, VRING_DESC_F_NEXT, 2);
-	ring_desc(&c->r[2], 2, gpa + 4096, 1, VRING_DESC_F_WRITE, 0);
-	ring_add(&c->r[2], 0);
-	card_kick(c, 2);
-	card_done(c, 2);
+	ring_desc(&c->r[c->ctrl], 0, gpa, 2, VRING_DESC_F_NEXT, 1);
+	ring_desc(&c->r[c->ctrl], 1, gpa + 16, len, VRING_DESC_F_NEXT, 2);
+	ring_desc(&c->r[c->ctrl], 2, gpa + 4096, 1, VRING_DESC_F_WRITE, 0);
+	ring_add(&c->r[c->ctrl], 0);
+	card_kick(c, c->ctrl);
+	/* Where other threads keep the loops busy, it takes a moment. */
+	for (unsigned i = 0; i < 2000 && __atomic_load_n(b + 4096, __ATOMIC_ACQUIRE) == 0xaa; i++)
+		card_nap();
+	for (unsigned i = 0; i < 2000 && !card_done(c, c->ctrl); i++)
+		card_nap();
 	return b[4096];
 }
 

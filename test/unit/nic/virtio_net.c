@@ -288,7 +288,7 @@ static void options_are_checked(void **state)
 		{"disable-legacy=on,disable-modern=on", "disable-modern"},
 		{"host_mtu=67", "host_mtu"},
 		{"vectors=2049", "2048"},
-		{"mq=on", "multi-queue"},
+		{"mq=on,ctrl_vq=off", "mq=on needs the control queue"},
 		{"packed=on,disable-modern=on", "packed=on needs"},
 		{"speed=2147483648", "speed"},
 		{"duplex=both", "duplex"},
