@@ -312,12 +312,20 @@ static unsigned drain_lent(struct tap_queue *t, unsigned max)
 	return how == EMPTY ? 0 : done;
 }
 
+/* Does the peer take what the kernel sends at its best, frames of 64 KiB with sums left open? */
+static bool takes_large(const struct tap *t)
+{
+	const uint32_t need = NET_CAP_CSUM | NET_CAP_TSO4;
+
+	return !t->vnet || (t->port.peer_caps.offloads & need) == need;
+}
+
 static void drain(struct tap_queue *t)
 {
 	unsigned budget = NET_BATCH;
 
 	while (budget && !t->no_room && t->w.slot) {
-		bool lent = net_may_lend(&t->tap->port, t->q);
+		bool lent = net_may_lend(&t->tap->port, t->q) && takes_large(t->tap);
 		unsigned max = lent && t->large ? MIN(budget, 8u) : budget;
 		unsigned n = lent ? drain_lent(t, max) : drain_own(t, max);
 
@@ -370,10 +378,14 @@ static void tap_caps(const struct net_port *p, struct net_caps *c)
 			      (t->uso ? NET_CAP_USO : 0);
 }
 
-/* Tells the kernel what the peer takes; the kernel segments the rest itself. */
+/*
+ * Tells the kernel what the peer takes; the kernel segments the rest itself. To a peer that takes
+ * no large frames they come all the same, and net_push() cuts them: one read and one way through
+ * the kernel for 64 KiB instead of 45, at the price of a copy.
+ */
 static int set_offload(struct tap *t)
 {
-	uint32_t caps = t->port.peer_caps.offloads;
+	uint32_t caps = takes_large(t) ? t->port.peer_caps.offloads : NET_CAP_OFFLOADS;
 	unsigned long f = 0;
 
 	if (!t->vnet)

@@ -22,7 +22,7 @@
 #include "net/prot.h"
 
 #define HDR_MAX	     256u /* Ethernet to the end of the TCP header, bytes */
-#define SEGS	     16u
+#define SEGS	     48u  /* a frame of 64 KiB with an MSS of 1460 at once */
 #define GSO_SIZE_MIN 8u	  /* the least Linux makes: MSS 48 minus 40 bytes of TCP options */
 #define UDP_SEGS     128u /* datagrams of a frame, at most, when they are smaller than that */
 #define KEY_BYTES    64u  /* up to the TCP sequence number in an IPv6 frame with a VLAN tag */
