@@ -56,6 +56,15 @@ static uint32_t tail_of(const struct e1000 *n)
 	return atomic_load(&n->reg[R_RDT / 4]);
 }
 
+/* The driver's tail, or, when it was set outside of the ring, our head: nothing is there then. Read
+ * once and kept, as vCPUs write to it meanwhile. */
+static uint32_t tail_within(const struct e1000_rx *r)
+{
+	uint32_t tail = tail_of(r->n);
+
+	return tail < r->ring.count ? tail : r->ring.head;
+}
+
 static void write_back(struct e1000_rx *r, uint64_t second)
 {
 	uint8_t *d = desc_at(&r->ring, r->ring.head);
@@ -204,7 +213,7 @@ static enum stored store(struct e1000_rx *r, const struct net_frame *fr, struct 
 		get_be16(head + 12) == e1000_get(n, R_VET);
 	f.total = MAX(fr->len - (f.tag ? TAG : 0), MIN_LEN);
 	f.total += e1000_get(n, R_RCTL) & RCTL_SECRC ? 0 : FCS;
-	rc = collect(r, &f, tail_of(n));
+	rc = collect(r, &f, tail_within(r));
 	if (rc == DROPPED)
 		net_drop(&n->nic.port, 0, "larger than the guest's receive ring");
 	e1000_set(n, R_RDH, r->ring.head);
@@ -248,7 +257,7 @@ static void count_good(struct e1000 *n, const struct e1000_tally *y)
 static void report(struct e1000_rx *r, uint32_t before, bool stored, bool small, bool stalled)
 {
 	struct e1000 *n = r->n;
-	uint32_t causes = 0, left = e1000_ring_left(&r->ring, tail_of(n) % r->ring.count);
+	uint32_t causes = 0, left = e1000_ring_left(&r->ring, tail_within(r));
 
 	if (stalled)
 		causes |= ICR_RXO;
@@ -276,7 +285,7 @@ static bool look_again(struct e1000_rx *r, uint32_t *tail)
 	uint32_t now;
 
 	atomic_store(&r->stalled, true);
-	now = tail_of(r->n);
+	now = tail_within(r);
 	if (now == *tail)
 		return false;
 	*tail = now;
@@ -296,7 +305,7 @@ static void begin(struct e1000_rx *r, struct batch *b)
 {
 	*b = (struct batch){.head = r->ring.head};
 	if (ring_works(r))
-		b->before = e1000_ring_left(&r->ring, tail_of(r->n));
+		b->before = e1000_ring_left(&r->ring, tail_within(r));
 }
 
 static enum stored store_counted(struct e1000_rx *r, const struct net_frame *f, struct batch *b)
@@ -329,7 +338,7 @@ unsigned e1000_push(struct net_port *p, unsigned q, struct net_frame *f, unsigne
 {
 	struct e1000 *n = e1000_of_port(p);
 	struct e1000_rx *r = &n->rx;
-	uint32_t tail = tail_of(n);
+	uint32_t tail = tail_within(r);
 	struct batch b;
 	unsigned i = 0;
 
@@ -423,7 +432,7 @@ unsigned e1000_lend(struct net_port *p, unsigned q, uint32_t room, struct net_sl
 {
 	struct e1000 *n = e1000_of_port(p);
 	struct e1000_rx *r = &n->rx;
-	uint32_t max = e1000_get(n, R_RCTL) & RCTL_LPE ? LONG_MAX : SHORT_MAX, tail = tail_of(n);
+	uint32_t max = e1000_get(n, R_RCTL) & RCTL_LPE ? LONG_MAX : SHORT_MAX, tail;
 	struct batch b;
 	unsigned i;
 
@@ -432,6 +441,7 @@ unsigned e1000_lend(struct net_port *p, unsigned q, uint32_t room, struct net_sl
 		atomic_store(&r->stalled, true);
 		return 0;
 	}
+	tail = tail_within(r);
 	begin(r, &b);
 	room = MAX(MIN(room, max - FCS), MIN_LEN);
 	room = (uint32_t)MIN(room, (uint64_t)(r->ring.count - 1) * r->buf - FCS);
