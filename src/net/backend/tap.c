@@ -15,6 +15,9 @@
  * surprises us is put together there and pushed, and from then on large buffers are borrowed
  * until small frames have come for a while.
  *
+ * A peer that takes no large frames (a card without TSO towards its guest) gets them all the same,
+ * by push(), and net_push() cuts them.
+ *
  * EPOLLIN is level-triggered: a full batch simply ends the callback. While the peer has no room
  * we keep still, and stop watching at the first event that finds us so.
  */

@@ -126,7 +126,9 @@ static const uint8_t zeros[RTL_ETH_MIN + RTL_CRC];
 static void copy_padded(const struct iovec *dst, unsigned nd, size_t at, const struct net_frame *f,
 			size_t from, uint32_t len)
 {
-	size_t got = iov_copy(dst, nd, at, f->vec + 1, f->nvec - 1, from, len);
+	/* A lent frame may be shorter than its vectors. */
+	size_t part = MIN((size_t)len, f->len - MIN(from, f->len));
+	size_t got = iov_copy(dst, nd, at, f->vec + 1, f->nvec - 1, from, part);
 
 	iov_write(dst, nd, at + got, zeros, MIN(len - got, sizeof(zeros)));
 }

@@ -2,6 +2,8 @@
 /* e1000, peer to guest: descriptors are filled in order, nothing is lost for want of them. */
 #include "e1000_card.h"
 
+#include "base/iov.h"
+
 static uint8_t frame[NET_FRAME_MAX];
 
 static void fill(const uint8_t dst[6])
@@ -156,6 +158,121 @@ static void tags_are_stripped(void **state)
 	ecard_free(c);
 }
 
+/* The peer borrows buffers and fills them. */
+struct lending {
+	struct ecard *c;
+	uint32_t room;
+	uint32_t len[NET_BATCH]; /* of each frame, up to the first 0 */
+	int foreign;		 /* this frame is for somebody else */
+	unsigned lent;
+	uint32_t got[NET_BATCH]; /* room that each slot had */
+	uint8_t *first;		 /* where slot 0 begins */
+};
+
+static void do_lend(void *arg)
+{
+	struct lending *a = arg;
+	struct net_port *p = &a->c->peer.port;
+	struct net_slot s[NET_BATCH];
+
+	a->lent = net_may_lend(p, 0) ? net_lend(p, 0, a->room, s, NET_BATCH) : 0;
+	for (unsigned i = 0; i < a->lent; i++) {
+		a->got[i] = s[i].f.len;
+		s[i].f.len = a->len[i];
+		s[i].f.off = (struct net_offload){0};
+		frame[20] = (uint8_t)i;
+		frame[5] = (int)i == a->foreign ? 0xff : emac[5];
+		iov_write(s[i].f.vec + 1, s[i].f.nvec - 1, 0, frame, a->len[i]);
+	}
+	if (a->lent) {
+		a->first = s[0].f.vec[1].iov_base;
+		net_commit(p, 0, s, a->lent);
+	}
+}
+
+static void lent_buffers(void **state)
+{
+	struct ecard *c = ecard_make(3u << RCTL_BSIZE);
+	struct lending a = {.c = c, .room = 500, .len = {500, 40, 500, 300}, .foreign = -1};
+
+	(void)state;
+	fill(emac);
+	ewr(c, R_RCTL, RCTL_EN | 3u << RCTL_BSIZE);
+	loop_call(c->loop, do_lend, &a);
+	/* Two buffers for each, a place for the FCS kept. */
+	assert_int_equal(a.lent, (E_RING - 1) / 2);
+	assert_int_equal(a.got[0], 508);
+	assert_ptr_equal(a.first, erxbuf(c, 0));
+	assert_int_equal(LEN(erx(c, 0)), 256);
+	assert_int_equal(LEN(erx(c, 1)), 504 - 256);
+	assert_int_equal(ST(erx(c, 1)) & 3, 3);
+	assert_int_equal(LEN(erx(c, 2)), 64);
+	assert_int_equal(erxbuf(c, 2)[20], 1);
+	assert_int_equal(erxbuf(c, 2)[40], 0);
+	/* The short one left a buffer unused: what follows moved up. */
+	assert_int_equal(LEN(erx(c, 3)), 256);
+	assert_int_equal(erxbuf(c, 3)[20], 2);
+	assert_memory_equal(erxbuf(c, 4), frame + 256, 244);
+	assert_int_equal(LEN(erx(c, 6)), 304 - 256);
+	assert_memory_equal(erxbuf(c, 6), frame + 256, 44);
+	assert_int_equal(ereg(c, R_RDH), 7);
+	assert_int_equal(ereg(c, R_ICR) & ICR_RXT0, ICR_RXT0);
+	assert_int_equal(c->nic->port.stats[0].drops, 0);
+	ecard_free(c);
+}
+
+static void lent_to_a_filter(void **state)
+{
+	struct ecard *c = ecard_make(0);
+	struct lending a = {.c = c, .room = 1514, .len = {900, 1000, 1100}, .foreign = 1};
+
+	(void)state;
+	fill(emac);
+	loop_call(c->loop, do_lend, &a);
+	assert_int_equal(a.lent, E_RING - 1);
+	assert_int_equal(LEN(erx(c, 0)), 900);
+	assert_int_equal(LEN(erx(c, 1)), 1100);
+	assert_int_equal(erxbuf(c, 1)[20], 2);
+	assert_memory_equal(erxbuf(c, 1) + 21, frame + 21, 1079);
+	assert_int_equal(ereg(c, R_RDH), 2);
+	assert_int_equal(c->nic->port.stats[0].drops, 1);
+	/* Tags come out of lent buffers, too. */
+	put_be32(frame + 12, 0x8100a123);
+	ewr(c, R_CTRL, ereg(c, R_CTRL) | CTRL_VME);
+	a.foreign = -1;
+	a.len[1] = 0;
+	loop_call(c->loop, do_lend, &a);
+	assert_int_equal(LEN(erx(c, 2)), 896);
+	assert_memory_equal(erxbuf(c, 2) + 21, frame + 25, 875);
+	ecard_free(c);
+}
+
+static void nothing_to_lend(void **state)
+{
+	struct ecard *c = ecard_make(0);
+	struct lending a = {.c = c, .room = 1514, .foreign = -1};
+
+	(void)state;
+	/* A buffer outside of memory is given back; the next one is lent. */
+	put_le64(egpa(c, E_RX), E_OUTSIDE);
+	loop_call(c->loop, do_lend, &a);
+	assert_int_equal(a.lent, E_RING - 2);
+	assert_ptr_equal(a.first, erxbuf(c, 1));
+	assert_int_equal(ER(erx(c, 0)), RXD_RXE);
+	ewr(c, R_RDT, 1);
+	loop_call(c->loop, do_lend, &a);
+	assert_int_equal(a.lent, 0);
+	assert_int_equal(ereg(c, R_RNBC), 1);
+	assert_int_equal(c->peer.resumes, 0);
+	ewr(c, R_RDT, 3);
+	pc_sync(c->loop);
+	assert_int_equal(c->peer.resumes, 1);
+	/* A receiver that is off lends nothing: it is pushed to, and drops. */
+	ewr(c, R_RCTL, 0);
+	assert_false(c->peer.port.peer_caps.lends);
+	ecard_free(c);
+}
+
 static void buffer_sizes(void **state)
 {
 	static const struct {
@@ -189,6 +306,9 @@ int main(void)
 		cmocka_unit_test(null_descriptors_are_passed_over),
 		cmocka_unit_test(hostile_rings),
 		cmocka_unit_test(tags_are_stripped),
+		cmocka_unit_test(lent_buffers),
+		cmocka_unit_test(lent_to_a_filter),
+		cmocka_unit_test(nothing_to_lend),
 		cmocka_unit_test(buffer_sizes),
 	};
 

@@ -3,6 +3,7 @@
 #include "rtl.h"
 
 #include "base/csum.h"
+#include "base/iov.h"
 
 /* Takes the packet at `at` out of a ring of `size` bytes; returns where the next one is. */
 static uint32_t take(struct rcard *c, uint32_t at, uint32_t size, uint32_t len)
@@ -439,6 +440,98 @@ static void counters(void **state)
 	r_free(c);
 }
 
+/* The peer borrows buffers and fills them; frame `foreign` is for somebody else. */
+struct lending {
+	struct rcard *c;
+	uint32_t room, len[NET_BATCH];
+	int foreign;
+	unsigned lent;
+	uint32_t got;
+};
+
+static void do_lend(void *arg)
+{
+	struct lending *a = arg;
+	struct net_port *p = &a->c->peer[0].port;
+	struct net_slot s[NET_BATCH];
+
+	a->lent = net_may_lend(p, 0) ? net_lend(p, 0, a->room, s, NET_BATCH) : 0;
+	a->got = a->lent ? s[0].f.len : 0;
+	for (unsigned i = 0; i < a->lent; i++) {
+		static const uint8_t other[6] = {2};
+
+		s[i].f.len = a->len[i];
+		s[i].f.off = (struct net_offload){0};
+		iov_write(s[i].f.vec + 1, s[i].f.nvec - 1, 0, r_bytes(a->len[i]), a->len[i]);
+		if ((int)i == a->foreign)
+			iov_write(s[i].f.vec + 1, s[i].f.nvec - 1, 0, other, 6);
+	}
+	if (a->lent)
+		net_commit(p, 0, s, a->lent);
+}
+
+static void lent_buffers(void **state)
+{
+	struct rcard *c = r_make("");
+	struct lending a = {.c = c, .room = 1514, .len = {1514, 400, 40, 900}, .foreign = 1};
+
+	(void)state;
+	r_up(c, 0);
+	assert_false(c->peer[0].port.peer_caps.lends);
+	r_plus(c, 0, 1536);
+	assert_true(c->peer[0].port.peer_caps.lends);
+	loop_call(c->loop[0], do_lend, &a);
+	assert_int_equal(a.lent, R_NRX);
+	assert_int_equal(a.got, 1532);
+	/* The dropped one's buffer serves the next. */
+	assert_int_equal(r_status(c, R_RXR, 0) & 0x3fff, 1518);
+	assert_memory_equal(r_mem(c, R_RXB, 1514), r_bytes(1514), 1514);
+	assert_int_equal(r_status(c, R_RXR, 1) & 0x3fff, 64);
+	assert_memory_equal(r_mem(c, R_RXB + 0x2000, 40), r_bytes(40), 40);
+	assert_int_equal(r_mem(c, R_RXB + 0x2000, 60)[59], 0);
+	assert_int_equal(r_status(c, R_RXR, 2) & 0x3fff, 904);
+	assert_memory_equal(r_mem(c, R_RXB + 0x4000, 900), r_bytes(900), 900);
+	assert_true(r_status(c, R_RXR, 3) & DESC_OWN);
+	assert_int_equal(r_isr(c) & INT_ROK, INT_ROK);
+	assert_int_equal(r_drops(c), 1);
+	/* Frames over several buffers; all that are left are lent once. */
+	r_plus(c, 0, 600);
+	a = (struct lending){.c = c, .room = 1514, .len = {1500}, .foreign = -1};
+	loop_call(c->loop[0], do_lend, &a);
+	assert_int_equal(a.lent, R_NRX / 3);
+	assert_int_equal(a.got, 1796);
+	assert_int_equal(r_status(c, R_RXR, 0) >> 28, 2);
+	assert_int_equal(r_status(c, R_RXR, 2) >> 28, 1);
+	assert_memory_equal(r_mem(c, R_RXB + 0x4000, 300), r_bytes(1500) + 1200, 300);
+	r_free(c);
+}
+
+static void nothing_to_lend(void **state)
+{
+	struct rcard *c = r_make("");
+	struct lending a = {.c = c, .room = 1514, .foreign = -1};
+
+	(void)state;
+	r_plus(c, 0, 1536);
+	/* A buffer outside of memory is given back; the next one is lent. */
+	r_desc(c, R_RXR, 0, DESC_OWN | 1536, 0, TMEM_BASE + (1ull << 40));
+	loop_call(c->loop[0], do_lend, &a);
+	assert_int_equal(a.lent, R_NRX - 1);
+	assert_int_equal(r_drops(c), 1);
+	for (unsigned i = 1; i < R_NRX; i++)
+		a.len[i - 1] = 100;
+	loop_call(c->loop[0], do_lend, &a);
+	loop_call(c->loop[0], do_lend, &a);
+	assert_int_equal(a.lent, 0);
+	assert_int_equal(c->peer[0].resumes, 0);
+	for (unsigned i = 0; i < R_NRX; i++)
+		r_post(c, i, 1536);
+	r_isr(c);
+	pc_sync(c->loop[0]);
+	assert_int_equal(c->peer[0].resumes, 1);
+	r_free(c);
+}
+
 #define T(name) cmocka_unit_test(name)
 
 int main(void)
@@ -458,6 +551,8 @@ int main(void)
 		T(vlan_is_stripped),
 		T(checksums_are_checked),
 		T(counters),
+		T(lent_buffers),
+		T(nothing_to_lend),
 	};
 
 	return cmocka_run_group_tests_name("rtl8139_rx", tests, NULL, NULL);
