@@ -88,14 +88,15 @@ END
 head -c 2000000 /dev/urandom >"$tmp/in.bin"
 head -c 60000000 /dev/zero >"$tmp/large.bin"
 sum=$(sha256sum <"$tmp/in.bin" | cut -d' ' -f1)
-ip tuntap add dev vwtap mode tap multi_queue
-ip addr add 10.0.3.1/24 dev vwtap
-ip link set vwtap up
+ip link del vwmq 2>/dev/null
+ip tuntap add dev vwmq mode tap multi_queue
+ip addr add 10.0.3.1/24 dev vwmq
+ip link set vwmq up
 host sum socat TCP4-LISTEN:9002,bind=10.0.3.1,fork SYSTEM:'sha256sum | cut -c1-64'
 host tcp "$kit/conns" serve 10.0.3.1 9000
 host http busybox httpd -f -p 10.0.3.1:9003 -h "$tmp"
 
-net=(-netdev "tap,id=t0,ifname=vwtap,script=no,downscript=no,queues=2" -device "virtio-net-pci,netdev=t0,mq=on,id=card")
+net=(-netdev "tap,id=t0,ifname=vwmq,script=no,downscript=no,queues=2" -device "virtio-net-pci,netdev=t0,mq=on,id=card")
 monitor() { echo "$*" | socat -t 1 - "UNIX-CONNECT:$tmp/monitor" | tr -d '\r'; }
 mkfifo "$tmp/console"
 exec {console}<>"$tmp/console"
