@@ -9,8 +9,8 @@
  *
  * The kernel's SO_PEEK_OFF makes each read go on where the last ended. Kernels without it for TCP
  * (before 6.9) always read from the first byte that was not dropped, so bytes in flight would be
- * copied again: there they land in one scratch page, and a new burst starts only when little is in
- * flight; a burst of several frames by one read keeps that fast.
+ * copied again: there they land in one scratch page, and a new burst starts only when at most
+ * TCP_SKIP_MAX are in flight; a burst of several frames by one read keeps that fast.
  */
 #include <errno.h>
 
