@@ -141,6 +141,9 @@ struct rtl_rx {
 	_Atomic uint16_t ersr, erbcr;
 	unsigned cur;		/* C+: next descriptor */
 	_Atomic bool stalled;	/* the guest has no room: the peer waits for resume */
+	/* C+, stalled: when the driver has given us this descriptor, half of its ring is empty.
+	 * In guest memory; NULL: any will do. */
+	_Atomic(const uint8_t *) half;
 	bool dropping;		/* it waited long enough: drop until there is room */
 	bool checking;		/* the timer is armed */
 	unsigned checks;	/* by the timer, since a frame was taken */
@@ -246,6 +249,7 @@ void rtl_rx_rewind(struct rtl *n); /* the buffer is empty, the ring at its start
 void rtl_rx_kicked(struct rtl *n); /* the guest may have made room, or switched us off */
 void rtl_rx_forget(struct rtl *n, struct loop *l);
 bool rtl_rx_empty(const struct rtl *n); /* BUFE; [regs] too */
+bool rtl_rx_worth(const struct rtl *n); /* stalled: is there enough room to go on? [regs] too */
 /* Receives frames, of our own (loopback) or the peer's: how many there was room for. */
 unsigned rtl_rx_take(struct rtl *n, struct net_frame *f, unsigned nf);
 unsigned rtl_push(struct net_port *p, unsigned q, struct net_frame *f, unsigned nf);

@@ -323,6 +323,7 @@ static void apply_rdsar0(struct rtl *n, uint32_t v)
 {
 	set_half(&n->rdsar, false, v);
 	n->rx.cur = 0;
+	atomic_store(&n->rx.half, NULL);
 	rtl_rx_kicked(n);
 }
 
@@ -330,6 +331,7 @@ static void apply_rdsar1(struct rtl *n, uint32_t v)
 {
 	set_half(&n->rdsar, true, v);
 	n->rx.cur = 0;
+	atomic_store(&n->rx.half, NULL);
 	rtl_rx_kicked(n);
 }
 
@@ -491,7 +493,7 @@ static void write_id(struct rtl *n, unsigned reg, uint32_t v)
 /* Receive room was made, or may have been: see rtl8139_rx.c. */
 static void kick_stalled(struct rtl *n)
 {
-	if (atomic_load(&n->rx.stalled))
+	if (atomic_load(&n->rx.stalled) && rtl_rx_worth(n))
 		rtl_kick(n);
 }
 

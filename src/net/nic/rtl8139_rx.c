@@ -27,6 +27,7 @@
 #include "net/prot.h"
 
 #define STALL_CHECKS 9 /* 1 ms, 2 ms, 4 ms … */
+#define ANY_ROOM     3 /* from this check on a single descriptor is room */
 #define TAG	     4u
 
 /* Status, as in the word before a packet of C mode */
@@ -379,7 +380,38 @@ static bool has_room(struct rtl *n)
 		return true; /* to be dropped */
 	if (n->cpcr & CPCR_RXON)
 		return rtl_desc_read(n, n->rdsar, n->rx.cur, &d, &own) || !d.at;
-	return used_bytes(n, RCR_RBLEN(n->rcr)) <= RCR_RBLEN(n->rcr) / 2;
+	return rtl_rx_worth(n);
+}
+
+bool rtl_rx_worth(const struct rtl *n)
+{
+	const uint8_t *half = atomic_load(&n->rx.half);
+
+	if (n->cpcr & CPCR_RXON && receiving(n))
+		return !half || le32toh(__atomic_load_n((const uint32_t *)(const void *)half,
+							__ATOMIC_ACQUIRE)) &
+					DESC_OWN;
+	return !receiving(n) || used_bytes(n, RCR_RBLEN(n->rcr)) <= RCR_RBLEN(n->rcr) / 2;
+}
+
+/*
+ * Drivers give descriptors back one by one and touch registers meanwhile (Linux: each 16 frames). To
+ * go on at once would wake the loop for a few frames again and again; so it waits until the driver
+ * has emptied half of the ring, which is filled again while the driver goes on with the other half.
+ */
+static void mark_half(struct rtl *n)
+{
+	const uint8_t *at[RTL_RING];
+	unsigned i = n->rx.cur, k = 0;
+	struct rtl_desc d;
+	bool own;
+
+	do {
+		(void)rtl_desc_read(n, n->rdsar, i, &d, &own);
+		at[k++] = d.at;
+		i = d.at ? rtl_desc_next(&d, i) : n->rx.cur;
+	} while (k < RTL_RING && i != n->rx.cur);
+	atomic_store(&n->rx.half, at[(k - 1) / 2]);
 }
 
 static void lost(struct rtl *n)
@@ -443,6 +475,7 @@ static enum verdict take(struct rtl *n, const struct net_frame *f)
 		return DROPPED;
 	}
 	if (!n->rx.stalled) {
+		mark_half(n);
 		n->rx.stalled = true;
 		/* Room that was made just now came without a kick. */
 		v = take_one(n, f);
@@ -533,6 +566,7 @@ static unsigned lend(struct rtl *n, uint32_t want, struct net_slot *s, unsigned 
 
 	if (i || n->rx.stalled)
 		return i;
+	mark_half(n);
 	n->rx.stalled = true;
 	/* Room that was made just now came without a kick. */
 	i = lend_slots(n, want, s, ns);
@@ -604,7 +638,7 @@ static void go_on(struct rtl *n)
 void rtl_rx_kicked(struct rtl *n)
 {
 	mode_changed(n);
-	if (n->rx.stalled && has_room(n))
+	if (n->rx.stalled && rtl_rx_worth(n))
 		go_on(n);
 }
 
@@ -618,7 +652,7 @@ static void look(struct loop_timer *t)
 		return;
 	n->rx.dropping = ++n->rx.checks >= STALL_CHECKS;
 	mode_changed(n);
-	if (n->rx.dropping || has_room(n))
+	if (n->rx.dropping || (n->rx.checks < ANY_ROOM ? rtl_rx_worth(n) : has_room(n)))
 		go_on(n);
 	else
 		check_later(n);
@@ -627,6 +661,7 @@ static void look(struct loop_timer *t)
 void rtl_rx_rewind(struct rtl *n)
 {
 	n->rx.cur = 0;
+	atomic_store(&n->rx.half, NULL);
 	atomic_store(&n->rx.cbr, 0);
 	atomic_store(&n->rx.capr, 0xfff0);
 }
