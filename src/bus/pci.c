@@ -5,7 +5,7 @@
  * Configuration mechanism #1 (PCI Local Bus 3.0, section 3.2.2.3.2): a dword at 0xCF8 selects
  * bus, device, function and register, 0xCFC … 0xCFF is the window. Each device holds its 256
  * bytes beside masks of what the guest may write and what it clears by writing ones; after every
- * write the effects (BAR mapping, INTx disable, MSI-X) follow from the bytes alone.
+ * write the effects (BAR mapping, INTx disable, MSI-X, bus mastering) follow from the bytes alone.
  *
  * INTx: a pin is wired to PIRQ line (slot + pin - 1) & 3, as on the PIIX boards; a line is high
  * while any device asserts it.
@@ -32,6 +32,23 @@ uint32_t pci_config_get(struct pci_dev *d, unsigned off, unsigned len)
 	return le32toh(v);
 }
 
+/* What follows from the command register's bit for bus mastering. */
+static void update_master(struct pci_dev *d)
+{
+	bool on = get_le16(d->config + PCI_COMMAND) & PCI_CMD_MASTER;
+
+	if (on == pci_master(d))
+		return;
+	atomic_store(&d->master, on);
+	if (d->ops->master_changed)
+		d->ops->master_changed(d);
+}
+
+void pci_set_master(struct pci_dev *d)
+{
+	pci_config_set(d, PCI_COMMAND, get_le16(d->config + PCI_COMMAND) | PCI_CMD_MASTER, 2);
+}
+
 void pci_config_set(struct pci_dev *d, unsigned off, uint32_t val, unsigned len)
 {
 	for (unsigned i = 0; i < len; i++, val >>= 8) {
@@ -46,6 +63,8 @@ void pci_config_set(struct pci_dev *d, unsigned off, uint32_t val, unsigned len)
 	    touches(off, len, PCI_ROM_REG, 4))
 		pci_update_bars(d);
 	msix_config_written(d, off, len);
+	/* Interrupts first: what the card does now may have one. */
+	update_master(d);
 	if (d->ops->config_written)
 		d->ops->config_written(d, off, len);
 }
@@ -166,6 +185,7 @@ static void reset_one(struct pci_dev *d, void *arg)
 	pci_intx_update(d);
 	pci_update_bars(d);
 	msix_reset(d);
+	update_master(d);
 	if (d->ops->reset)
 		d->ops->reset(d);
 }

@@ -40,6 +40,9 @@ struct pci_ops {
 	void (*bar_changed)(struct pci_dev *d, unsigned bar);
 	/* MSI-X was enabled/disabled, or vector v's address, data or mask changed. */
 	void (*msix_changed)(struct pci_dev *d);
+	/* Bus mastering went on or off (pci_master()). Off: the card has let go of memory when this
+	 * returns, and remembers where it was; on: it looks at everything that is to be done. */
+	void (*master_changed)(struct pci_dev *d);
 	void (*reset)(struct pci_dev *d);
 	void (*destroy)(struct pci_dev *d); /* frees the device; it is off the bus already */
 };
@@ -60,6 +63,7 @@ struct pci_dev {
 	_Atomic bool intx; /* level of the INTx pin */
 	uint8_t next_cap;  /* where the next capability goes */
 	bool hidden;	   /* the guest has ejected it: no access reaches it any more */
+	_Atomic bool master;
 };
 
 struct pci_ids {
@@ -124,6 +128,16 @@ void pci_bus_reset(struct pci_bus *p);
 
 /* Calls fn for each device in slot order. */
 void pci_for_each(struct pci_bus *p, void (*fn)(struct pci_dev *d, void *arg), void *arg);
+
+/* May the card read and write memory by itself (command bit 2, section 6.2.2)? Without that it looks
+ * at no descriptor and moves no data. Any thread. */
+static inline bool pci_master(const struct pci_dev *d)
+{
+	return atomic_load_explicit(&d->master, memory_order_relaxed);
+}
+
+/* Sets that bit for a driver that is known to forget it. Bus lock. */
+void pci_set_master(struct pci_dev *d);
 
 /* Drives the INTx pin; no-op when the level stands already or INTx is disabled in command. */
 void pci_intx(struct pci_dev *d, bool level);

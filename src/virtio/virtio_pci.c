@@ -13,6 +13,9 @@
  * MSI-X vectors that were taken into use stay so until the device goes: a loop may raise a vector
  * at the very moment in which a vCPU assigns another one.
  *
+ * Without bus mastering a ring stands still, its place in it kept; it starts, or goes on, when that is
+ * switched on. What was rung meanwhile is looked at then.
+ *
  * A ring or chain that violates the specification stops its queue, sets DEVICE_NEEDS_RESET and
  * sends a configuration interrupt (2.1.2); everything else goes on until the driver resets.
  */
@@ -261,6 +264,7 @@ static void stop_here(struct virtio_queue *q)
 		q->dev->ops->stopped(q->dev, q->index);
 }
 
+/* Not without bus mastering: what is to be started then, starts when that comes. */
 static void start_here(struct virtio_queue *q)
 {
 	struct virtio_pci *v = q->dev;
@@ -275,6 +279,8 @@ static void start_here(struct virtio_queue *q)
 	};
 
 	stop_here(q);
+	if (!pci_master(&v->pci))
+		return;
 	if (vq_start(&q->ring, &accel_of(v)->mem, &c) < 0) {
 		needs_reset(q);
 		return;
@@ -282,6 +288,23 @@ static void start_here(struct virtio_queue *q)
 	v->ops->started(v, q->index);
 	/* Buffers that were there before DRIVER_OK. */
 	virtio_pci_kick(v, q->index);
+}
+
+/* Bus mastering went on or off: the ring stops where it is, or goes on. */
+static void master_here(struct virtio_queue *q)
+{
+	struct virtio_pci *v = q->dev;
+
+	if (!pci_master(&v->pci)) {
+		q->ring.running = false;
+	} else if (q->ring.broken) {
+		return;
+	} else if (!q->ring.mem) {
+		start_here(q);
+	} else {
+		q->ring.running = true;
+		virtio_pci_kick(v, q->index); /* what was rung in vain */
+	}
 }
 
 static void reset_here(struct virtio_queue *q)
@@ -444,6 +467,15 @@ static void on_config_written(struct pci_dev *d, unsigned off, unsigned len)
 	virtio_cfg_window_written(container_of(d, struct virtio_pci, pci), off, len);
 }
 
+static void on_master_changed(struct pci_dev *d)
+{
+	struct virtio_pci *v = container_of(d, struct virtio_pci, pci);
+
+	for (unsigned i = 0; i < v->conf.nqueues; i++)
+		if (v->q[i].enabled && virtio_driver_ok(v))
+			on_queue(&v->q[i], master_here);
+}
+
 static void on_reset(struct pci_dev *d)
 {
 	struct virtio_pci *v = container_of(d, struct virtio_pci, pci);
@@ -490,6 +522,7 @@ static const struct pci_ops virtio_pci_ops = {
 	.config_written = on_config_written,
 	.bar_changed = on_bar_changed,
 	.msix_changed = on_msix_changed,
+	.master_changed = on_master_changed,
 	.reset = on_reset,
 	.destroy = on_destroy,
 };

@@ -280,6 +280,10 @@ static void legacy_write_reg(struct virtio_pci *v, unsigned reg, const uint8_t *
 			virtio_pci_kick(v, get_le16(p));
 		return;
 	case VIRTIO_PCI_STATUS:
+		/* Drivers of this layout exist that never switch bus mastering on (Linux before
+		 * 2.6.34); devices of their time did not look. */
+		if (*p & VIRTIO_CONFIG_S_DRIVER_OK & ~atomic_load(&v->status))
+			pci_set_master(&v->pci);
 		virtio_set_status(v, *p);
 		return;
 	case VIRTIO_MSI_CONFIG_VECTOR:

@@ -19,7 +19,7 @@ import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import virtio_net as base
-from virtio_net import Qtest, Tap, checksum, ipv4, wait
+from virtio_net import Qtest, Tap, checksum, ipv4, mastering, wait
 
 VMWIRE = base.VMWIRE
 MACS = [base.MAC, bytes.fromhex("525400010204")]
@@ -106,11 +106,18 @@ class E1000:
         self.put(self.txbuf + at,
                  len(data) | 1 << 20 | (cmd | DEXT) << 24 | popts << 40 | vlan << 48)
 
-    def go(self):
-        """Doorbell; waits for the last descriptor's done bit."""
+    def doorbell(self):
+        """Returns what tells whether the last descriptor is done."""
         last = self.txring + 16 * ((self.tx - 1) % RING) + 12
         self.set(TDT, self.tx)
-        wait("transmit", lambda: self.q("readb", last) & 1)
+        return lambda: self.q("readb", last) & 1
+
+    def go(self):
+        wait("transmit", self.doorbell())
+
+    def begin(self, frame):
+        self.legacy(frame)
+        return self.doorbell()
 
     def send(self, frame):
         self.legacy(frame)
@@ -521,6 +528,12 @@ def loopback(vm, a, b):
     assert a.receive() == frame
 
 
+def bus_master(vm, a, b):
+    cards(vm, a, b)
+    mastering(a)
+    assert b.receive()[14:] == bytes(90)
+
+
 def odd(vm, a, fn):
     """Something is wrong; after a reset the card works."""
     a.up()
@@ -654,6 +667,7 @@ TESTS = [
     ("VLAN: insert, strip, filter", vlans), ("address filters", filters),
     ("interrupts, throttle, delays", interrupts), ("statistics", statistics),
     ("link down and up", link), ("loopback", loopback),
+    ("waits for bus mastering", bus_master),
 ]
 
 

@@ -19,7 +19,7 @@ import tempfile
 import threading
 
 from virtio_net import (GATEWAY, GUEST, MAC, Qtest, Tap, TIMEOUT, VMWIRE, ether, find, get_lease,
-                        ipv4, ping, resolve, wait)
+                        ipv4, mastering, ping, resolve, wait)
 
 IO, MEM = 0xc000, 0xe0000000
 TXR, HIR, RXR, RXBUF, BUFS = 0x100000, 0x101000, 0x102000, 0x110000, 0x200000
@@ -86,13 +86,17 @@ class Slots(Card):
         self.set(0x44, 0x0a, 4)
         self.next = self.at = 0
 
-    def send(self, frame):
-        frame = frame.ljust(60, b"\0")
+    def begin(self, frame):
+        """Returns what tells whether it was sent."""
+        frame, tsd = frame.ljust(60, b"\0"), 0x10 + 4 * self.next
         self.q.store(BUFS + 0x1000 * self.next, frame)
         self.set(0x20 + 4 * self.next, BUFS + 0x1000 * self.next, 4)
-        self.set(0x10 + 4 * self.next, len(frame), 4)
-        wait("TOK", lambda: self.get(0x10 + 4 * self.next, 4) & 0xa000 == 0xa000)
+        self.set(tsd, len(frame), 4)
         self.next = (self.next + 1) % 4
+        return lambda: self.get(tsd, 4) & 0xa000 == 0xa000
+
+    def send(self, frame):
+        wait("TOK", self.begin(frame))
 
     def receive(self):
         wait("a packet", lambda: not self.get(0x37) & 1)
@@ -148,11 +152,19 @@ class Rings(Card):
             last, at, self.next = self.next, at + len(part), (self.next + 1) % 64
         return last
 
-    def send(self, frame, cmd=0, tag=0):
+    def begin(self, frame, cmd=0, tag=0):
+        """Returns what tells whether it was sent."""
         last = self.queue(frame.ljust(60, b"\0"), cmd, tag)
         self.set(0xd9, 0x40)
-        wait("the descriptor", lambda: not self.status(TXR, last)[0] & OWN)
-        assert not self.status(TXR, last)[0] & 1 << 23, "the card could not send"
+
+        def sent():
+            status = self.status(TXR, last)[0]
+            assert not status & 1 << 23 or status & OWN, "the card could not send"
+            return not status & OWN
+        return sent
+
+    def send(self, frame, cmd=0, tag=0):
+        wait("the descriptor", self.begin(frame, cmd, tag))
 
     def take(self):
         """(frame, status, tag)"""
@@ -327,6 +339,7 @@ def one_card(tap, folder, kind, model):
             lambda: [ping(card, state["gw"], seq) for seq in range(70)])
     tap.run(name + "loopback", lambda: loopback(card))
     tap.run(name + "the link goes and comes", lambda: link(card, monitor))
+    tap.run(name + "waits for bus mastering", lambda: mastering(card))
     if kind is Rings:
         tap.run(name + "VLAN tag and checksum in loopback", lambda: offloads_in_loopback(card))
         tap.run(name + "TCP with checksum offload and large send",
@@ -349,7 +362,7 @@ def one_card(tap, folder, kind, model):
 
 def main():
     folder = tempfile.mkdtemp(prefix="vmwire-wire-")
-    tap = Tap(12 + 14)
+    tap = Tap(13 + 15)
     try:
         one_card(tap, folder, Slots, "rtl8139")
         one_card(tap, folder, Rings, "rtl8139")

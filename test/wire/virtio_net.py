@@ -219,13 +219,17 @@ class Card:
     def more_queues(self):
         pass
 
-    def send(self, frame, header=b""):
+    def begin(self, frame, header=b""):
+        """Returns what tells whether it was sent."""
         self.q.store(BUFS + BUF * 40, header.ljust(self.hdr, b"\0") + frame)
         self.tx.set(0, BUFS + BUF * 40, self.hdr, NEXT, 1)
         self.tx.set(1, BUFS + BUF * 40 + self.hdr, len(frame))
         self.tx.add(0)
         self.kick(1)
-        wait("transmit", self.tx.take)
+        return self.tx.take
+
+    def send(self, frame, header=b""):
+        wait("transmit", self.begin(frame, header))
 
     def receive(self):
         head, length = wait("a frame", self.rx.take)
@@ -489,6 +493,16 @@ def ping(card, gateway, seq):
     assert checksum(answer[34:242]) == 0 and checksum(answer[14:34]) == 0
 
 
+def mastering(card):
+    """Without bus mastering (bit 2 of the command register) a frame stays where it is."""
+    card.config_set(4, 3, 2)
+    sent = card.begin(ether(b"\xff" * 6, 0x88b5, bytes(90)))
+    time.sleep(0.1)
+    assert not sent(), "sent without bus mastering"
+    card.config_set(4, 7, 2)
+    wait("transmit", sent)
+
+
 def uso(card, gateway):
     """One frame (5.1.6.2, UDP_L4); the host gets a datagram for each gso_size bytes of it."""
     data, size = bytes(i * 7 & 255 for i in range(3100)), 1000
@@ -608,6 +622,7 @@ def one_card(tap, folder, kind, vectors):
     tap.run(name + "gateway found by ARP", lambda: state.update(gw=resolve(card)))
     tap.run(name + "ping of the gateway", lambda: ping(card, state["gw"], 1))
     tap.run(name + "interrupts", lambda: check_interrupts(card, state["gw"]))
+    tap.run(name + "waits for bus mastering", lambda: mastering(card))
     if kind is not Legacy:
         assert card.features >> F_HOST_USO & 1
         tap.run(name + "UDP segmentation", lambda: uso(card, state["gw"]))
@@ -776,7 +791,7 @@ def two_pairs(tap, folder, kind):
 def main():
     folder = tempfile.mkdtemp(prefix="vmwire-wire-")
     cards = [(kind, vectors) for kind in (Legacy, Modern, Packed) for vectors in (0, 3)]
-    tap = Tap(len(cards) * (8 + len(MALFORMED)) - 2 * len(SPLIT_ONLY) + 4 + 2 * 7 + 4)
+    tap = Tap(len(cards) * (9 + len(MALFORMED)) - 2 * len(SPLIT_ONLY) + 4 + 2 * 7 + 4)
     try:
         for kind, vectors in cards:
             one_card(tap, folder, kind, vectors)

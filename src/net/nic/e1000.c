@@ -144,6 +144,18 @@ static void reset(struct pci_dev *d)
 	n->ioaddr = 0;
 }
 
+/* The rings stop, or go on where they stood. */
+static void setup_rings(struct e1000 *n)
+{
+	e1000_tx_setup(n);
+	e1000_rx_setup(n);
+}
+
+static void master_changed(struct pci_dev *d)
+{
+	e1000_call(container_of(d, struct e1000, pci), setup_rings);
+}
+
 static void free_card(struct e1000 *n)
 {
 	e1000_tx_exit(&n->tx);
@@ -157,7 +169,8 @@ static void destroy(struct pci_dev *d)
 	free_card(container_of(d, struct e1000, pci));
 }
 
-static const struct pci_ops pci_ops = {.reset = reset, .destroy = destroy};
+static const struct pci_ops pci_ops = {
+	.master_changed = master_changed, .reset = reset, .destroy = destroy};
 
 /* --- options and creation ------------------------------------------------------------------- */
 

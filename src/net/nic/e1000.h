@@ -89,7 +89,7 @@ struct e1000_tx {
 struct e1000_rx {
 	struct e1000 *n;
 	struct e1000_ring ring;
-	bool on;      /* RCTL.EN */
+	bool on;      /* RCTL.EN, and bus mastering */
 	uint32_t buf; /* bytes of a buffer */
 	uint32_t low; /* RXDMT0: this many descriptors left */
 	uint32_t due;

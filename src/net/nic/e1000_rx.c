@@ -507,7 +507,7 @@ void e1000_rx_setup(struct e1000 *n)
 	uint64_t at = (uint64_t)e1000_get(n, R_RDBAH) << 32 | e1000_get(n, R_RDBAL);
 	uint32_t len = e1000_get(n, R_RDLEN), rctl = e1000_get(n, R_RCTL);
 
-	r->on = rctl & RCTL_EN;
+	r->on = rctl & RCTL_EN && pci_master(&n->pci);
 	r->buf = buffer_size(rctl);
 	r->ring.count = len / E1000_DESC;
 	r->ring.head = e1000_get(n, R_RDH);

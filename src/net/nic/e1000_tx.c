@@ -590,7 +590,7 @@ void e1000_tx_setup(struct e1000 *n)
 	/* Contexts outlive everything but a reset, which leaves the ring without a length. */
 	if (!len)
 		memset(t->ctx, 0, sizeof(t->ctx));
-	if (!(e1000_get(n, R_TCTL) & TCTL_EN) || !len)
+	if (!(e1000_get(n, R_TCTL) & TCTL_EN) || !len || !pci_master(&n->pci))
 		return;
 	t->ring.base = mem_ptr(e1000_mem(n), at, len);
 	e1000_tx_run(t);

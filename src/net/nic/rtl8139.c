@@ -254,6 +254,11 @@ static void on_bar_changed(struct pci_dev *d, unsigned bar)
 		doorbell(n, bar, true);
 }
 
+static void on_master_changed(struct pci_dev *d)
+{
+	rtl_master_changed(rtl_of_pci(d));
+}
+
 static void on_reset(struct pci_dev *d)
 {
 	rtl_reset(rtl_of_pci(d), true);
@@ -279,6 +284,7 @@ static void on_destroy(struct pci_dev *d)
 
 static const struct pci_ops rtl_pci_ops = {
 	.bar_changed = on_bar_changed,
+	.master_changed = on_master_changed,
 	.reset = on_reset,
 	.destroy = on_destroy,
 };

@@ -231,6 +231,7 @@ static inline bool rtl_on_wire(const struct rtl *n) /* [loop] may port functions
 /* rtl8139_regs.c */
 extern const struct io_ops rtl_io_ops;
 void rtl_reset(struct rtl *n, bool hard); /* [regs] hard: as at power-on */
+void rtl_master_changed(struct rtl *n);	  /* [regs] bus mastering went on or off */
 
 /* rtl8139_eeprom.c */
 void rtl_eeprom_init(struct rtl_eeprom *e, const uint8_t mac[6]);

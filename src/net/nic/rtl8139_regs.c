@@ -350,6 +350,13 @@ static void apply_tx_ring(struct rtl *n, uint32_t ring)
 	n->tx.cur[ring] = 0;
 }
 
+static void apply_master(struct rtl *n, uint32_t v)
+{
+	(void)v;
+	rtl_rx_kicked(n);
+	rtl_tx_run(n);
+}
+
 static void apply_tctr(struct rtl *n, uint32_t v)
 {
 	(void)v;
@@ -365,7 +372,8 @@ static void apply_timer_int(struct rtl *n, uint32_t v)
 
 /* --- writing -------------------------------------------------------------------------------- */
 
-/* Section 6.28: 64 bytes of counters. Those of errors that cannot happen here are 0. */
+/* Section 6.28: 64 bytes of counters. Those of errors that cannot happen here are 0. Without bus
+ * mastering the command stays, until there is. */
 static void dump_tally(struct rtl *n)
 {
 	const struct rtl_tally *t = &n->tally;
@@ -381,9 +389,18 @@ static void dump_tally(struct rtl *n)
 	put_le64(b + 48, atomic_load(&t->rx_bcast));
 	put_le32(b + 56, atomic_load(&t->rx_mcast));
 	put_le16(b + 60, atomic_load(&t->tx_abort));
+	if (!pci_master(&n->pci))
+		return;
 	if (mem_write(rtl_mem(n), to, b, sizeof(b)) < 0)
 		rtl_raise(n, INT_SERR);
 	n->dtccr[0] &= ~DTCCR_CMD;
+}
+
+void rtl_master_changed(struct rtl *n)
+{
+	rtl_call(n, apply_master, 0);
+	if (n->dtccr[0] & DTCCR_CMD)
+		dump_tally(n);
 }
 
 static void write_tsd(struct rtl *n, unsigned i, uint32_t v)

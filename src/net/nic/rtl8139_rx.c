@@ -367,7 +367,7 @@ static enum verdict desc_put(struct rtl *n, const struct net_frame *f, uint16_t 
 
 static bool receiving(const struct rtl *n)
 {
-	return n->cr & CR_RE;
+	return n->cr & CR_RE && pci_master(&n->pci);
 }
 
 /* Has the guest made room? Which size of frame will come is not known: any will do. */

@@ -407,7 +407,7 @@ static bool ring_batch(struct rtl *n, unsigned ring)
 /* One batch. Returns false when there is nothing more to do now. */
 static bool tx_batch(struct rtl *n)
 {
-	if (!(n->cr & CR_TE))
+	if (!(n->cr & CR_TE) || !pci_master(&n->pci))
 		return false;
 	if (!(n->cpcr & CPCR_TXON))
 		return slots_batch(n);

@@ -309,6 +309,7 @@ static void give_addresses(struct bench *b)
 
 	if (pci_assign(b->pci, 0xc0000000, 0xd0000000, 0xc000, irq, NULL))
 		abort();
+	pci_set_master(b->nic->pci);
 }
 
 static void join(struct bench *b)

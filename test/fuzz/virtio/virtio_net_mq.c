@@ -130,6 +130,7 @@ static struct bench *bench(bool rss)
 	if (nic_model_find("virtio-net-pci")->create(&o, b->pci, &b->nic, NULL) ||
 	    pci_assign(b->pci, 0xc0000000, 0xd0000000, 0xc000, irq, NULL))
 		abort();
+	pci_set_master(b->nic->pci);
 	b->n = container_of(b->nic, struct vnet, nic);
 	for (unsigned i = 0; i < 2; i++)
 		b->loop[i] = loop_new("fuzz", NULL, NULL);

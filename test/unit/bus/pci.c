@@ -76,7 +76,7 @@ static void cfg_write(unsigned devfn, unsigned reg, uint32_t v, unsigned size)
 
 struct dev {
 	struct pci_dev d;
-	unsigned changed, resets;
+	unsigned changed, resets, masters;
 };
 
 static unsigned destroyed;
@@ -96,8 +96,14 @@ static void on_bar(struct pci_dev *d, unsigned bar)
 	container_of(d, struct dev, d)->changed++;
 }
 
+static void on_master(struct pci_dev *d)
+{
+	container_of(d, struct dev, d)->masters++;
+}
+
 static void on_reset(struct pci_dev *d)
 {
+	assert_false(pci_master(d));
 	container_of(d, struct dev, d)->resets++;
 }
 
@@ -107,7 +113,10 @@ static void on_destroy(struct pci_dev *d)
 	free(container_of(d, struct dev, d));
 }
 
-static const struct pci_ops ops = {.bar_changed = on_bar, .reset = on_reset, .destroy = on_destroy};
+static const struct pci_ops ops = {.bar_changed = on_bar,
+				   .master_changed = on_master,
+				   .reset = on_reset,
+				   .destroy = on_destroy};
 
 static struct dev *make(unsigned pin)
 {
@@ -419,6 +428,32 @@ static void reset_control_is_reachable(void **state)
 	assert_int_equal(rst_val, 0);
 }
 
+/* Section 6.2.2: command bit 2. The card hears of each change once. */
+static void bus_mastering(void **state)
+{
+	struct dev *d = plug(1, 3 << 3);
+
+	(void)state;
+	assert_false(pci_master(&d->d));
+	cfg_write(3 << 3, 4, 0x3, 2);
+	assert_int_equal(d->masters, 0);
+	cfg_write(3 << 3, 4, 0x7, 1);
+	assert_true(pci_master(&d->d));
+	cfg_write(3 << 3, 4, 0x406, 2);
+	assert_int_equal(d->masters, 1);
+	cfg_write(3 << 3, 4, 0x400, 2);
+	assert_false(pci_master(&d->d));
+	assert_int_equal(d->masters, 2);
+	bus_lock(&b);
+	pci_set_master(&d->d);
+	bus_unlock(&b);
+	assert_true(pci_master(&d->d));
+	assert_int_equal(cfg_read(3 << 3, 4, 2), 0x404);
+	pci_bus_reset(p);
+	assert_int_equal(d->masters, 4);
+	assert_int_equal(d->resets, 1);
+}
+
 static void removal_destroys(void **state)
 {
 	struct dev *d = plug(1, 3 << 3);
@@ -449,6 +484,7 @@ int main(void)
 		T(functions_make_the_slot_multifunction),
 		T(assignment_packs_and_enables),
 		T(assignment_says_when_full),
+		T(bus_mastering),
 		T(removal_destroys),
 	};
 

@@ -127,6 +127,40 @@ static void loopback(void **state)
 	ecard_free(c);
 }
 
+/* Without bus mastering no descriptor is touched and frames are dropped; with it, all goes on where it
+ * stood. */
+static void bus_mastering(void **state)
+{
+	struct ecard *c = ecard_make(0);
+	uint8_t data[100] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+
+	(void)state;
+	etx(c, E_TXBUF, LEGACY(100, TXD_EOP | TXD_RS));
+	ego(c);
+	assert_int_equal(epush_one(c, data, 100), 1);
+	assert_true(net_may_lend(&c->peer.port, 0));
+	pc_set_mastering(&c->pc, &c->n->pci, false);
+	assert_false(net_may_lend(&c->peer.port, 0));
+	etx(c, E_TXBUF, LEGACY(100, TXD_EOP | TXD_RS));
+	ego(c);
+	assert_false(edone(c, 1));
+	assert_int_equal(c->peer.n, 1);
+	/* Taken, that is, dropped. */
+	ewr(c, R_RCTL, RCTL_EN | RCTL_SECRC | RCTL_BAM);
+	assert_int_equal(epush_one(c, data, 100), 1);
+	assert_int_equal(erx(c, 1), 0);
+	assert_int_equal(ereg(c, R_RDH), 0);
+	pc_set_mastering(&c->pc, &c->n->pci, true);
+	pc_sync(c->loop);
+	assert_true(edone(c, 1));
+	assert_int_equal(c->peer.n, 2);
+	assert_int_equal(ereg(c, R_TDH), 2);
+	assert_int_equal(epush_one(c, data, 100), 1);
+	assert_int_equal(erx(c, 0) & 0xffff, 100);
+	assert_int_equal(ereg(c, R_RDH), 1);
+	ecard_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -136,6 +170,7 @@ int main(void)
 		cmocka_unit_test(machine_reset),
 		cmocka_unit_test(link_down_drops),
 		cmocka_unit_test(loopback),
+		cmocka_unit_test(bus_mastering),
 	};
 
 	return cmocka_run_group_tests_name("e1000", tests, NULL, NULL);

@@ -146,6 +146,66 @@ static void driver_races_with_wires(void **state)
 	r_free(r.c);
 }
 
+/* Without bus mastering nothing is read from memory and nothing written to it; with it, all goes on where
+ * it stood, what was ordered meanwhile included. */
+static void bus_mastering_slots(void **state)
+{
+	struct rcard *c = r_make("");
+
+	(void)state;
+	r_up(c, 0);
+	r_slot(c, 0, r_bytes(60), 60);
+	assert_int_equal(c->peer[0].n, 1);
+	assert_int_equal(r_send(c, r_bytes(60), 60), 1);
+	assert_int_equal(r_get(c, CBR, 2), 68);
+	pc_set_mastering(&c->pc, c->pci, false);
+	r_slot(c, 1, r_bytes(60), 60);
+	assert_int_equal(r_get(c, TSD0 + 4, 4) & TSD_OWN, 0);
+	assert_int_equal(r_send(c, r_bytes(60), 60), 1);
+	assert_int_equal(r_drops(c), 1);
+	assert_int_equal(r_get(c, CBR, 2), 68);
+	assert_int_equal(c->peer[0].n, 1);
+	pc_set_mastering(&c->pc, c->pci, true);
+	pc_sync(c->loop[0]);
+	assert_int_equal(c->peer[0].n, 2);
+	assert_int_equal(r_get(c, TSD0 + 4, 4) & TSD_OWN, TSD_OWN);
+	assert_int_equal(r_send(c, r_bytes(60), 60), 1);
+	assert_int_equal(r_get(c, CBR, 2), 2 * 68);
+	r_free(c);
+}
+
+static void bus_mastering_rings(void **state)
+{
+	struct rcard *c = r_make("");
+	uint8_t *dump = r_mem(c, R_TXB + 0x1000, 64);
+
+	(void)state;
+	r_plus(c, 0, 1536);
+	assert_true(net_may_lend(&c->peer[0].port, 0));
+	pc_set_mastering(&c->pc, c->pci, false);
+	assert_false(net_may_lend(&c->peer[0].port, 0));
+	r_desc(c, R_TXR, 0, DESC_OWN | DESC_FS | DESC_LS | 60, 0, R_TXB);
+	r_poll(c, 0x40);
+	assert_true(r_status(c, R_TXR, 0) & DESC_OWN);
+	assert_int_equal(r_send(c, r_bytes(60), 60), 1);
+	assert_true(r_status(c, R_RXR, 0) & DESC_OWN);
+	memset(dump, 0xee, 64);
+	r_set(c, TSD0, (R_TXB + 0x1000) | 8, 4);
+	assert_int_equal(dump[0], 0xee);
+	assert_int_equal(r_get(c, TSD0, 4) & 8, 8);
+	pc_set_mastering(&c->pc, c->pci, true);
+	pc_sync(c->loop[0]);
+	assert_false(r_status(c, R_TXR, 0) & DESC_OWN);
+	assert_int_equal(c->peer[0].n, 1);
+	/* The counters as they were when there was a way to memory: one sent, none received. */
+	assert_int_equal(r_get(c, TSD0, 4) & 8, 0);
+	assert_int_equal(get_le64(dump), 1);
+	assert_int_equal(get_le64(dump + 8), 0);
+	assert_int_equal(r_send(c, r_bytes(60), 60), 1);
+	assert_false(r_status(c, R_RXR, 0) & DESC_OWN);
+	r_free(c);
+}
+
 static void unplugged_by_its_port(void **state)
 {
 	struct rcard *c = r_make("id=net7");
@@ -168,6 +228,8 @@ int main(void)
 		T(wire_comes_later),
 		T(peers_change_under_traffic),
 		T(driver_races_with_wires),
+		T(bus_mastering_slots),
+		T(bus_mastering_rings),
 		T(unplugged_by_its_port),
 	};
 

@@ -64,12 +64,21 @@ static inline void pc_exit(struct pc *pc)
 	tmem_exit(&pc->a.mem);
 }
 
-/* BARs and decoding, as firmware does it. */
+static inline void pc_master(struct pci_dev *d, void *arg)
+{
+	(void)arg;
+	pci_set_master(d);
+}
+
+/* BARs and decoding, as firmware does it, and bus mastering, as a driver. */
 static inline void pc_assign(struct pc *pc)
 {
 	const uint8_t irq[4] = {10, 10, 11, 11};
 
 	assert_int_equal(pci_assign(pc->pci, 0xc0000000, 0xfec00000, 0xc000, irq, NULL), 0);
+	bus_lock(&pc->bus);
+	pci_for_each(pc->pci, pc_master, NULL);
+	bus_unlock(&pc->bus);
 }
 
 static inline void pc_outl(struct pc *pc, uint16_t port, uint32_t v, unsigned size)
@@ -99,6 +108,12 @@ static inline uint32_t pc_config_read(struct pc *pc, struct pci_dev *d, unsigned
 {
 	pc_outl(pc, 0xcf8, 0x80000000u | (uint32_t)d->devfn << 8 | (off & 0xfc), 4);
 	return pc_in(pc, (uint16_t)(0xcfc + (off & 3)), size);
+}
+
+/* Bus mastering, by the command register. */
+static inline void pc_set_mastering(struct pc *pc, struct pci_dev *d, bool on)
+{
+	pc_config_write(pc, d, 4, (pc_config_read(pc, d, 4, 2) & ~4u) | (on ? 4 : 0), 2);
 }
 
 /* Offset of the n-th capability of this id (and, for id 9, of this virtio type), or 0. */

@@ -627,6 +627,71 @@ static void kick_without_a_loop_is_kept(void **state)
 	unmake(f);
 }
 
+/* Without bus mastering no ring is touched, and no place in it lost. */
+static void bus_mastering(void **state)
+{
+	struct fix *f = make(false, true, 3);
+	uint32_t id, len;
+
+	(void)state;
+	bring_up(f, 0);
+	round_trip(f, 0);
+	pc_set_mastering(&f->pc, PCI(f), false);
+	ring_desc(&f->r[0], 3, BUF, 5, VRING_DESC_F_WRITE, 0);
+	ring_add(&f->r[0], 3);
+	mod_kick(&f->pc, PCI(f), 0);
+	pc_sync(f->loop[0]);
+	assert_false(ring_used(&f->r[0], &id, &len));
+	assert_int_equal(mod_status(&f->pc, PCI(f)), 15);
+	pc_set_mastering(&f->pc, PCI(f), true);
+	pc_sync(f->loop[0]);
+	assert_true(ring_used(&f->r[0], &id, &len));
+	assert_int_equal(f->dev.starts, 2);
+	assert_int_equal(f->dev.stops, 0);
+	round_trip(f, 0);
+	/* A driver that starts first and switches it on then. */
+	pc_set_mastering(&f->pc, PCI(f), false);
+	bring_up(f, 0);
+	assert_int_equal(f->dev.starts, 2);
+	assert_int_equal(mod_status(&f->pc, PCI(f)), 15);
+	pc_set_mastering(&f->pc, PCI(f), true);
+	assert_int_equal(f->dev.starts, 4);
+	round_trip(f, 1);
+	/* A reset in between leaves nothing to go on with. */
+	pc_set_mastering(&f->pc, PCI(f), false);
+	mod_write(&f->pc, PCI(f), COMMON(STATUS), 0, 1);
+	pc_set_mastering(&f->pc, PCI(f), true);
+	assert_int_equal(f->dev.starts, 4);
+	assert_int_equal(f->dev.stops, 4);
+	unmake(f);
+}
+
+/* Drivers of the legacy registers that never switch it on are helped. */
+static void bus_mastering_of_old(void **state)
+{
+	struct fix *f = make(true, true, 0);
+	uint16_t io = (uint16_t)PCI(f)->bar[0].io.base;
+	uint32_t id, len;
+
+	(void)state;
+	pc_set_mastering(&f->pc, PCI(f), false);
+	pc_outl(&f->pc, io + VIRTIO_PCI_STATUS, 3, 1);
+	pc_outl(&f->pc, io + VIRTIO_PCI_QUEUE_PFN, (uint32_t)(f->r[0].desc >> 12), 4);
+	assert_false(pci_master(PCI(f)));
+	pc_outl(&f->pc, io + VIRTIO_PCI_STATUS, 7, 1);
+	assert_int_equal(pc_config_read(&f->pc, PCI(f), 4, 2) & 4, 4);
+	ring_desc(&f->r[0], 0, BUF, 5, VRING_DESC_F_WRITE, 0);
+	ring_add(&f->r[0], 0);
+	pc_outl(&f->pc, io + VIRTIO_PCI_QUEUE_NOTIFY, 0, 2);
+	pc_sync(f->loop[0]);
+	assert_true(ring_used(&f->r[0], &id, &len));
+	/* Who switches it off afterwards means it. */
+	pc_set_mastering(&f->pc, PCI(f), false);
+	pc_outl(&f->pc, io + VIRTIO_PCI_STATUS, 7, 1);
+	assert_false(pci_master(PCI(f)));
+	unmake(f);
+}
+
 static void bus_reset(void **state)
 {
 	struct fix *f = make(true, true, 3);
@@ -662,6 +727,8 @@ int main(void)
 		T(garbage_registers),
 		T(queues_move_while_the_driver_resets),
 		T(kick_without_a_loop_is_kept),
+		T(bus_mastering),
+		T(bus_mastering_of_old),
 		T(bus_reset),
 	};
 
