@@ -155,22 +155,6 @@ static struct lease *lease_any(struct stack *st, const uint8_t mac[ETH_ALEN])
 	return expired < LEASES ? &d->lease[expired] : NULL;
 }
 
-/* RFC 2131 section 4.3.1: the client's lease, the one it asks for, any. NULL: none is left. */
-static struct lease *lease_choose(struct stack *st, const struct ask *a)
-{
-	const uint8_t *mac = a->b.chaddr;
-	struct lease *l = lease_of_mac(st, mac);
-
-	if (l)
-		return l;
-	unsigned i = lease_index(st, a->requested);
-
-	if (i < LEASES && lease_usable(st, &st->dhcp->lease[i], mac) &&
-	    !taken_by_other(st, a->requested, mac))
-		return &st->dhcp->lease[i];
-	return lease_any(st, mac);
-}
-
 static uint32_t lease_take(struct stack *st, struct lease *l, const uint8_t mac[ETH_ALEN],
 			   enum lease_state state, uint64_t ns)
 {
@@ -178,6 +162,25 @@ static uint32_t lease_take(struct stack *st, struct lease *l, const uint8_t mac[
 	memcpy(l->mac, mac, ETH_ALEN);
 	l->until = ns == UINT64_MAX ? ns : stack_now(st) + ns;
 	return lease_addr(st, (unsigned)(l - st->dhcp->lease));
+}
+
+/* RFC 2131 section 4.3.1: the client's lease, the one it asks for, any. NULL: none is left. */
+static struct lease *lease_choose(struct stack *st, const struct ask *a)
+{
+	const uint8_t *mac = a->b.chaddr;
+	struct lease *l = lease_of_mac(st, mac);
+
+	if (l && !taken_by_other(st, lease_addr(st, (unsigned)(l - st->dhcp->lease)), mac))
+		return l;
+	/* As if the client had declined it: an offer that its request would be refused is none. */
+	if (l)
+		lease_take(st, l, mac, LEASE_DECLINED, DECLINED_NS);
+	unsigned i = lease_index(st, a->requested);
+
+	if (i < LEASES && lease_usable(st, &st->dhcp->lease[i], mac) &&
+	    !taken_by_other(st, a->requested, mac))
+		return &st->dhcp->lease[i];
+	return lease_any(st, mac);
 }
 
 /* --- replies -------------------------------------------------------------------------------- */

@@ -217,6 +217,27 @@ static void test_release_decline_inform(void **state)
 	fake_free(k);
 }
 
+/* Another station uses a client's address: what is offered then is not refused. */
+static void test_taken_by_other(void **state)
+{
+	static const uint8_t other[ETH_ALEN] = {2, 0, 0, 0, 0, 77};
+	struct fake *k = fake_new("", 0, false);
+	struct msg m = make(3, 3);
+
+	(void)state;
+	add_addr(&m, 50, "10.0.2.15");
+	assert_int_equal(lease_of(ask_all(k, m)), 15);
+	stack_learn(k->st, inet_addr("10.0.2.15"), other);
+	opt_is(ask_all(k, m), 53, "\x06", 1);
+	assert_int_equal(lease_of(ask_all(k, make(1, 3))), 16);
+	m = make(3, 3);
+	add_addr(&m, 54, "10.0.2.2");
+	add_addr(&m, 50, "10.0.2.16");
+	opt_is(ask_all(k, m), 53, "\x05", 1);
+	assert_int_equal(lease_of(ask_all(k, make(1, 3))), 16);
+	fake_free(k);
+}
+
 static void test_bootp(void **state)
 {
 	struct fake *k = fake_new("", 0, false);
@@ -290,6 +311,7 @@ int main(void)
 		cmocka_unit_test(test_lease),
 		cmocka_unit_test(test_request),
 		cmocka_unit_test(test_release_decline_inform),
+		cmocka_unit_test(test_taken_by_other),
 		cmocka_unit_test(test_bootp),
 		cmocka_unit_test(test_pool),
 		cmocka_unit_test(test_malformed),
