@@ -12,11 +12,12 @@
  * write frames there by itself; commit() stores them as push() would, only that what lies in its
  * place already is not copied.
  *
- * Nothing is lost because the guest is slow: without room the peer keeps its frames. The chip has
- * no doorbell for "there is room" in C+ mode; drivers touch ISR or IMR when they are done with a
- * round, CAPR in C mode, and we look then. A guest that touches nothing is looked at by a timer
- * at growing intervals, STALL_CHECKS times (half a second); after that it has its frames dropped,
- * as the chip does at once, until there is room.
+ * Nothing is lost because the guest is slow: without room the peer keeps its frames. In C mode CAPR
+ * tells that there is room, however long that takes; a driver that has not read for half a second
+ * is told of its packets once more. The chip has no such doorbell in C+ mode; drivers touch ISR or
+ * IMR when they are done with a round, and we look then. A guest that touches nothing is looked at
+ * by a timer at growing intervals, STALL_CHECKS times (half a second); after that it has its frames
+ * dropped, as the chip does at once, until there is room.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -650,7 +651,13 @@ static void look(struct loop_timer *t)
 	mode_changed(n);
 	if (!n->rx.stalled)
 		return;
-	n->rx.dropping = ++n->rx.checks >= STALL_CHECKS;
+	if (n->rx.checks < STALL_CHECKS)
+		n->rx.checks++;
+	if (n->rx.checks == STALL_CHECKS && !(n->cpcr & CPCR_RXON)) {
+		rtl_raise(n, INT_ROK);
+		return;
+	}
+	n->rx.dropping = n->rx.checks == STALL_CHECKS;
 	mode_changed(n);
 	if (n->rx.dropping || (n->rx.checks < ANY_ROOM ? rtl_rx_worth(n) : has_room(n)))
 		go_on(n);
