@@ -30,6 +30,7 @@
 #define MIN_LEN	  60u
 #define FCS	  4u
 #define TAG	  4u
+#define LOOKS	  4u /* at a tail that moves, without a frame stored */
 
 static const uint8_t zeros[MIN_LEN + FCS];
 
@@ -279,8 +280,9 @@ static bool ring_works(const struct e1000_rx *r)
 	       tail_of(r->n) < r->ring.count;
 }
 
-/* Waits for descriptors; true when some came while we were asking. */
-static bool look_again(struct e1000_rx *r, uint32_t *tail)
+/* Waits for descriptors; true when some came while we were asking. A driver that moves its tail all
+ * the time and makes no room is looked at again after the loop's other work: *looks counts. */
+static bool look_again(struct e1000_rx *r, uint32_t *tail, unsigned *looks)
 {
 	uint32_t now;
 
@@ -288,6 +290,10 @@ static bool look_again(struct e1000_rx *r, uint32_t *tail)
 	now = tail_within(r);
 	if (now == *tail)
 		return false;
+	if (++*looks > LOOKS) {
+		e1000_kick(r->n);
+		return false;
+	}
 	*tail = now;
 	atomic_store(&r->stalled, false);
 	return true;
@@ -340,7 +346,7 @@ unsigned e1000_push(struct net_port *p, unsigned q, struct net_frame *f, unsigne
 	struct e1000_rx *r = &n->rx;
 	uint32_t tail = tail_within(r);
 	struct batch b;
-	unsigned i = 0;
+	unsigned i = 0, looks = 0;
 
 	(void)q;
 	begin(r, &b);
@@ -350,7 +356,8 @@ unsigned e1000_push(struct net_port *p, unsigned q, struct net_frame *f, unsigne
 			i++;
 		} else if (store_counted(r, &f[i], &b) != NO_ROOM) {
 			i++;
-		} else if (!look_again(r, &tail)) {
+			looks = 0;
+		} else if (!look_again(r, &tail, &looks)) {
 			break;
 		}
 	}
@@ -434,7 +441,7 @@ unsigned e1000_lend(struct net_port *p, unsigned q, uint32_t room, struct net_sl
 	struct e1000_rx *r = &n->rx;
 	uint32_t max = e1000_get(n, R_RCTL) & RCTL_LPE ? LONG_MAX : SHORT_MAX, tail;
 	struct batch b;
-	unsigned i;
+	unsigned i, looks = 0;
 
 	(void)q;
 	if (r->lent || !ring_works(r)) {
@@ -448,7 +455,7 @@ unsigned e1000_lend(struct net_port *p, unsigned q, uint32_t room, struct net_sl
 	ns = MIN(ns, NET_BATCH);
 	do
 		i = lend_slots(r, tail, room, s, ns);
-	while (!i && look_again(r, &tail) && ring_works(r));
+	while (!i && look_again(r, &tail, &looks) && ring_works(r));
 	if (!i)
 		end(r, &b, true);
 	r->lent = i;
