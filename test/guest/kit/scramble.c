@@ -5,11 +5,21 @@
  *	scramble CARD SECONDS [SEED]
  *
  * CARD is a PCI address (0000:00:03.0) without a driver. Its registers get random values, its
- * rings random descriptors, in random order, until the time is over. What could point the card
- * into memory that is the guest kernel's is kept from it: addresses are inside of a block that
- * belongs to this program, or outside of all memory. Frames that a network answers (ARP requests)
- * lie about, so that frames also come in. At the end the card is reset, before its rings become
- * somebody else's memory. Prints how many registers were written and read.
+ * rings random descriptors, in random order, bus mastering goes off and on, until the time is over.
+ * Frames that a network answers (ARP requests) lie about, so that frames also come in. Prints how
+ * many registers were written and read.
+ *
+ * A card without an IOMMU writes wherever a descriptor says. So that this does not hit the guest's
+ * kernel, which is to go on afterwards, addresses are inside of a block that belongs to this
+ * program, or outside of all memory, and what the card writes (frames, counters, used rings) does
+ * not fall on what it takes an address to write to from: a part of a frame over a part of an
+ * address would be an address anywhere. The block has three parts: RINGS for descriptors of what
+ * the card receives; USED, what it writes beside descriptors (virtio); and buffers. Descriptors of
+ * what it sends, from which it only reads, may be anywhere.
+ *
+ * The ARP requests are not in the name of an address that the network gives to guests: it would
+ * not give it again while another station seems to have it. At the end bus mastering is off and
+ * the card reset, before the block becomes somebody else's memory.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -24,18 +34,26 @@
 #include <unistd.h>
 
 #define BLOCK	(2ul << 20) /* one page, so that it is one piece of memory for the card, too */
-#define RINGS	0x10000u    /* its first part: rings full of descriptors; the rest: buffers */
-#define USED	0x100000u /* addresses point into the first half only: a buffer does not leave it */
+#define RINGS	0x10000u    /* bytes of the first part; rings begin in its first half */
+#define USED	0x10000u    /* of the second; used rings begin in its first half */
+#define BUFFERS (RINGS + USED)
+#define LAST	0x100000u /* addresses are below: a buffer does not leave the block */
 #define ARP_LEN 42u
 
-/* 32-bit registers that hold an address, or its upper half: [first, last]. */
+/* What an address is one of. */
+enum part { ANY, RING, USED_RING, BUFFER };
+
 struct card {
 	uint16_t vendor, device;
 	unsigned bar;
-	unsigned skip_from, skip_to; /* not written: [from, to) */
+	unsigned word; /* of a descriptor's two: the address */
+	/* 64-bit registers that hold an address, [first, last], the upper half last. */
 	struct {
 		uint32_t first, last;
-	} address[4];
+		enum part part;
+	} address[6];
+	/* The length of the ring of what it receives, 0: fixed. */
+	uint32_t length;
 	/* Ring tails and doorbells: written more often than the rest. */
 	uint32_t bell[4];
 	/* What resets it: register, value, bytes. */
@@ -45,33 +63,38 @@ struct card {
 
 static const struct card cards[] = {
 	/* 82540EM: RDBAL, RDBAH; TDBAL, TDBAH. Tails: RDT, TDT. Others: RCTL, TCTL. */
-	{0x8086,
-	 0x100e,
-	 0,
-	 0,
-	 0,
-	 {{0x2800, 0x2807}, {0x3800, 0x3807}},
-	 {0x2818, 0x3818, 0x100, 0x400},
-	 0,
-	 0x04000000,
-	 4},
-	/* RTL8139C+: TSAD or TNPDS/THPDS, RBSTART, DTCCR, RDSAR. Bells: Command, TPPoll, TSD0,
-	   IMR/ISR. */
-	{0x10ec,
-	 0x8139,
-	 1,
-	 0,
-	 0,
-	 {{0x20, 0x33}, {0x10, 0x17}, {0xe4, 0xeb}},
-	 {0x34, 0xd8, 0x10, 0x3c},
-	 0x37,
-	 0x10,
-	 1},
+	{.vendor = 0x8086,
+	 .device = 0x100e,
+	 .address = {{0x2800, 0x2807, RING}, {0x3800, 0x3807, ANY}},
+	 .length = 0x2808,
+	 .bell = {0x2818, 0x3818, 0x100, 0x400},
+	 .reset_value = 0x04000000,
+	 .reset_size = 4},
+	/* RTL8139C+: TSAD0/1 or TNPDS, TSAD2/3 or THPDS; RBSTART; DTCCR; RDSAR. Bells: Command,
+	   TPPoll, TSD0, IMR/ISR. */
+	{.vendor = 0x10ec,
+	 .device = 0x8139,
+	 .bar = 1,
+	 .word = 1,
+	 .address = {{0x20, 0x2f, ANY},
+		     {0x30, 0x33, BUFFER},
+		     {0x10, 0x17, BUFFER},
+		     {0xe4, 0xeb, RING}},
+	 .bell = {0x34, 0xd8, 0x10, 0x3c},
+	 .reset = 0x37,
+	 .reset_value = 0x10,
+	 .reset_size = 1},
+#define VIRTIO(device_)                                                                            \
+	{                                                                                          \
+		.vendor = 0x1af4, .device = (device_), .bar = 4,                                   \
+		.address = {{0x20, 0x27, RING}, {0x28, 0x2f, RING}, {0x30, 0x37, USED_RING}},      \
+		.bell = {0x14, 0x16, 0x1c, 0x3000}, .reset = 0x14, .reset_size = 1                 \
+	}
 	/* virtio 1.0 (4.1.4.3): the common configuration, at the start of its BAR; queue_desc,
 	 * queue_driver, queue_device. Bells: device_status, queue_select, queue_enable, doorbells.
 	 */
-	{0x1af4, 0x1041, 4, 0, 0, {{0x20, 0x37}}, {0x14, 0x16, 0x1c, 0x3000}, 0x14, 0, 1},
-	{0x1af4, 0x1000, 4, 0, 0, {{0x20, 0x37}}, {0x14, 0x16, 0x1c, 0x3000}, 0x14, 0, 1},
+	VIRTIO(0x1041),
+	VIRTIO(0x1000),
 };
 
 static uint64_t seed;
@@ -93,15 +116,31 @@ static uint64_t any(void)
 	return seed * 0x2545f4914f6cdd1dull;
 }
 
-static uint64_t address(void)
+/* Each also outside of memory by its lower half alone, for registers of 32 bits. */
+static const uint64_t outside[] = {0xfffffff0,
+				   0x7ffffff0,
+				   0xfee00000,
+				   0x1fffffff0ull,
+				   0xfffffffffffffff0ull,
+				   1ull << 52 | 0xc0000000,
+				   0xc0000000,
+				   0x80000000fffff000ull};
+
+static uint64_t address(enum part part)
 {
-	static const uint64_t outside[] = {
-		0xfffffff0, 0x7ffffff0, 0xfee00000,	      0x100000000ull, 0xfffffffffffffff0ull,
-		1ull << 52, 0xc0000000, 0x8000000000000000ull};
+	uint64_t at = 0;
 
 	if (any() % 8 == 0)
 		return outside[any() % (sizeof(outside) / sizeof(*outside))];
-	return block_at + (any() % (any() % 2 ? RINGS : USED) & ~15ull);
+	if (part == ANY)
+		part = any() % 2 ? RING : BUFFER;
+	if (part == RING)
+		at = any() % (RINGS / 2);
+	else if (part == USED_RING)
+		at = RINGS + any() % (USED / 2);
+	else
+		at = BUFFERS + any() % (LAST - BUFFERS);
+	return block_at + (at & ~15ull);
 }
 
 static uint64_t read_hex(const char *dir, const char *name)
@@ -148,34 +187,41 @@ static void put_arp(uint8_t *p)
 	static const uint8_t request[ARP_LEN] = {
 		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x52, 0x54, 0,	   0x12, 0x34, 0x56,
 		8,    6,    0,	  1,	8,    0,    6,	  4,	0,	   1,	 0x52, 0x54,
-		0,    0x12, 0x34, 0x56, 10,   0,    2,	  15,	[38] = 10, 0,	 2,    2};
+		0,    0x12, 0x34, 0x56, 10,   0,    2,	  77,	[38] = 10, 0,	 2,    2};
 
 	memcpy(p, request, sizeof(request));
 }
 
-/* Descriptors: an address in every other 64-bit word, which suits all the cards. */
-static void scramble_rings(void)
+static void scramble_rings(const struct card *c)
 {
 	uint64_t *w = (uint64_t *)block;
 
 	for (unsigned n = 0; n < 64; n++) {
 		unsigned i = any() % (RINGS / 16) * 2;
+		uint64_t other = any() % 4 ? (any() & 0xffff0000000005eaull) | any() % 2048 : any();
 
-		w[i] = any() % 16 ? address() : any() | 1ull << 60;
-		w[i + 1] = any() % 4 ? (any() & 0xffff0000000005eaull) | any() % 2048 : any();
+		w[i + c->word] = any() % 16 ? address(BUFFER) : any() | 1ull << 60;
+		/* A table of descriptors among the buffers would be one that the card writes to. */
+		if (c->vendor == 0x1af4)
+			other &= ~(4ull << 32);
+		w[i + !c->word] = other;
 	}
-	put_arp(block + RINGS + any() % (USED - RINGS - 64));
+	put_arp(block + BUFFERS + any() % (LAST - BUFFERS - 64));
 }
 
 static uint32_t value_for(const struct card *c, uint32_t off)
 {
 	for (unsigned i = 0; i < sizeof(c->address) / sizeof(*c->address); i++)
 		if (c->address[i].last && off >= c->address[i].first && off <= c->address[i].last) {
+			uint32_t bits = c->vendor == 0x10ec && off == 0x10 ? any() % 2 * 8 : 0;
+
 			/* The upper half: mostly none. */
 			if ((off - c->address[i].first) % 8 == 4 && any() % 8)
-				return c->vendor == 0x10ec ? (uint32_t)address() : 0;
-			return (uint32_t)address();
+				return 0;
+			return (uint32_t)address(c->address[i].part) | bits;
 		}
+	if (c->length && off == c->length)
+		return (uint32_t)(any() % (RINGS / 2));
 	switch (any() % 4) {
 	case 0:
 		return 1u << any() % 32;
@@ -192,7 +238,7 @@ static int is_address(const struct card *c, uint32_t off)
 		if (c->address[i].last && off + 3 >= c->address[i].first &&
 		    off <= c->address[i].last)
 			return 1;
-	return 0;
+	return c->length && off + 3 >= c->length && off < c->length + 4;
 }
 
 static void write_one(const struct card *c, volatile uint8_t *regs, uint32_t len)
@@ -206,6 +252,11 @@ static void write_one(const struct card *c, volatile uint8_t *regs, uint32_t len
 	off &= ~(size - 1);
 	if (off + size > len)
 		return;
+	/* A reset leaves the ring at address 0, where its length would make it one. */
+	if (c->length && off == c->length) {
+		*(volatile uint32_t *)(regs + c->address[0].first) = (uint32_t)address(RING);
+		*(volatile uint32_t *)(regs + c->address[0].first + 4) = 0;
+	}
 	if (size == 4)
 		*(volatile uint32_t *)(regs + off) = value_for(c, off);
 	else if (size == 2)
@@ -228,36 +279,54 @@ static uint32_t read_one(const volatile uint8_t *regs, uint32_t len)
 	}
 }
 
-/* Maps the registers of the card and lets it reach memory. */
-static volatile uint8_t *map_card(const char *name, const struct card *c, uint32_t *len)
+/* Bus mastering, by a descriptor of the card's configuration space. */
+static void master(int config, int on)
+{
+	uint16_t command;
+
+	if (pread(config, &command, 2, 4) != 2)
+		die("configuration space");
+	command |= 3; /* I/O, memory */
+	command = (uint16_t)(on ? command | 4 : command & ~4);
+	if (pwrite(config, &command, 2, 4) != 2)
+		die("configuration space");
+}
+
+static int open_at(const char *name, const char *what, int flags)
 {
 	char path[128];
-	uint16_t command;
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", name, what);
+	fd = open(path, flags);
+	if (fd < 0)
+		die(path);
+	return fd;
+}
+
+/* Maps the registers of the card and lets it reach memory. */
+static volatile uint8_t *map_card(const char *name, const struct card *c, int *config,
+				  uint32_t *len)
+{
+	char bar[16];
 	struct stat st;
 	void *p;
 	int fd;
 
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/enable", name);
-	fd = open(path, O_WRONLY);
-	if (fd < 0 || write(fd, "1", 1) != 1)
-		die(path);
+	fd = open_at(name, "enable", O_WRONLY);
+	if (write(fd, "1", 1) != 1)
+		die("enable");
 	close(fd);
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config", name);
-	fd = open(path, O_RDWR);
-	if (fd < 0 || pread(fd, &command, 2, 4) != 2)
-		die(path);
-	command |= 7; /* I/O, memory, bus master */
-	if (pwrite(fd, &command, 2, 4) != 2)
-		die(path);
-	close(fd);
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource%u", name, c->bar);
-	fd = open(path, O_RDWR);
-	if (fd < 0 || fstat(fd, &st) < 0)
-		die(path);
+	*config = open_at(name, "config", O_RDWR);
+	master(*config, 1);
+	snprintf(bar, sizeof(bar), "resource%u", c->bar);
+	fd = open_at(name, bar, O_RDWR);
+	if (fstat(fd, &st) < 0)
+		die(bar);
 	p = mmap(NULL, st.st_size < 4096 ? 4096 : (size_t)st.st_size, PROT_READ | PROT_WRITE,
 		 MAP_SHARED, fd, 0);
 	if (p == MAP_FAILED)
-		die(path);
+		die(bar);
 	close(fd);
 	*len = (uint32_t)st.st_size;
 	return p;
@@ -278,6 +347,7 @@ int main(int argc, char **argv)
 	uint64_t written = 0, read = 0;
 	volatile uint8_t *regs;
 	uint32_t len, sum = 0;
+	int config;
 	time_t end;
 
 	if (argc < 3) {
@@ -294,14 +364,16 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	make_block();
-	regs = map_card(argv[1], c, &len);
+	regs = map_card(argv[1], c, &config, &len);
 	for (unsigned i = 0; i < 64; i++)
-		scramble_rings();
+		scramble_rings(c);
 	end = time(NULL) + atoi(argv[2]);
 	while (time(NULL) < end)
 		for (unsigned i = 0; i < 64; i++) {
 			if (any() % 32 == 0)
-				scramble_rings();
+				scramble_rings(c);
+			if (any() % 1024 == 0)
+				master(config, any() % 4 != 0);
 			write_one(c, regs, len);
 			written++;
 			if (any() % 4 == 0) {
@@ -309,6 +381,7 @@ int main(int argc, char **argv)
 				read++;
 			}
 		}
+	master(config, 0);
 	reset(c, regs);
 	printf("%llu registers written, %llu read (sum %u)\n", (unsigned long long)written,
 	       (unsigned long long)read, sum);
