@@ -49,6 +49,8 @@ errors() {
 		n=$((n + $(count eth0 $f)))
 	done
 	say "errors-$1" $n
+	[ $n = 0 ] || say which $(cd /sys/class/net/eth0/statistics && grep . *err* *drop* | grep -v ':0$') \
+		$(ethtool -S eth0 | grep -v ': 0$' | tr -d ' ')
 }
 carrier() {
 	i=0
@@ -174,7 +176,7 @@ send_frames() {
 # least KEY: of the times there, so that a moment in which the machine did something else does not count
 least() { said card "$1" | sort -n | head -n 1; }
 
-order() { { printf '%s\n' "$1"; nap 2; } | socat -t 2 - "UNIX-CONNECT:$tmp/monitor" >/dev/null; }
+order() { { printf '%s\n' "$1"; nap 2; } | socat -t 2 - "UNIX-CONNECT:$tmp/monitor" >"$tmp/answer"; }
 
 # sorted WORD...: they, in order
 sorted() { tr ' ' '\n' <<<"$*" | sed '/^$/d' | sort | tr '\n' ' '; }
@@ -210,6 +212,9 @@ card_test() {
 	card_start
 
 	check "the guest gets through its transfers" await card "vw: ready-link" 600
+	: >"$tmp/answer"
+	[ "$(said card errors-before)" = 0 ] || order "info network"
+	sed 's/^/# /' "$tmp/answer"
 	order "set_link card off"
 	await card "vw: carrier-0" 60
 	order "set_link card on"
@@ -248,6 +253,7 @@ card_test() {
 	is "address by DHCP after that" "$(said card again)" 10.0.2.15
 	both again "after that" $vlan
 	is "the driver counts no errors after that" "$(said card errors-after)" 0
+	said card which | sed 's/^/# /'
 	card_times
 }
 
