@@ -129,8 +129,8 @@ void pci_bus_reset(struct pci_bus *p);
 /* Calls fn for each device in slot order. */
 void pci_for_each(struct pci_bus *p, void (*fn)(struct pci_dev *d, void *arg), void *arg);
 
-/* May the card read and write memory by itself (command bit 2, section 6.2.2)? Without that it looks
- * at no descriptor and moves no data. Any thread. */
+/* May the card read and write memory by itself (command bit 2, section 6.2.2)? Without that it
+ * looks at no descriptor and moves no data. Any thread. */
 static inline bool pci_master(const struct pci_dev *d)
 {
 	return atomic_load_explicit(&d->master, memory_order_relaxed);

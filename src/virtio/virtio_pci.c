@@ -13,8 +13,8 @@
  * MSI-X vectors that were taken into use stay so until the device goes: a loop may raise a vector
  * at the very moment in which a vCPU assigns another one.
  *
- * Without bus mastering a ring stands still, its place in it kept; it starts, or goes on, when that is
- * switched on. What was rung meanwhile is looked at then.
+ * Without bus mastering a ring stands still, its place in it kept; it starts, or goes on, when that
+ * is switched on. What was rung meanwhile is looked at then.
  *
  * A ring or chain that violates the specification stops its queue, sets DEVICE_NEEDS_RESET and
  * sends a configuration interrupt (2.1.2); everything else goes on until the driver resets.

@@ -127,8 +127,8 @@ static void loopback(void **state)
 	ecard_free(c);
 }
 
-/* Without bus mastering no descriptor is touched and frames are dropped; with it, all goes on where it
- * stood. */
+/* Without bus mastering no descriptor is touched and frames are dropped; with it, all goes on where
+ * it stood. */
 static void bus_mastering(void **state)
 {
 	struct ecard *c = ecard_make(0);

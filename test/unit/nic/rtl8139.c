@@ -146,8 +146,8 @@ static void driver_races_with_wires(void **state)
 	r_free(r.c);
 }
 
-/* Without bus mastering nothing is read from memory and nothing written to it; with it, all goes on where
- * it stood, what was ordered meanwhile included. */
+/* Without bus mastering nothing is read from memory and nothing written to it; with it, all goes on
+ * where it stood, what was ordered meanwhile included. */
 static void bus_mastering_slots(void **state)
 {
 	struct rcard *c = r_make("");
