@@ -139,8 +139,8 @@ struct rtl_rx {
 	_Atomic uint16_t capr, cbr; /* C mode; cbr is written on the loop only */
 	_Atomic uint32_t missed;    /* MPC */
 	_Atomic uint16_t ersr, erbcr;
-	unsigned cur;		/* C+: next descriptor */
-	_Atomic bool stalled;	/* the guest has no room: the peer waits for resume */
+	unsigned cur;	      /* C+: next descriptor */
+	_Atomic bool stalled; /* the guest has no room: the peer waits for resume */
 	/* C+, stalled: when the driver has given us this descriptor, half of its ring is empty.
 	 * In guest memory; NULL: any will do. */
 	_Atomic(const uint8_t *) half;

@@ -396,9 +396,10 @@ bool rtl_rx_worth(const struct rtl *n)
 }
 
 /*
- * Drivers give descriptors back one by one and touch registers meanwhile (Linux: each 16 frames). To
- * go on at once would wake the loop for a few frames again and again; so it waits until the driver
- * has emptied half of the ring, which is filled again while the driver goes on with the other half.
+ * Drivers give descriptors back one by one and touch registers meanwhile (Linux: each 16 frames).
+ * To go on at once would wake the loop for a few frames again and again; so it waits until the
+ * driver has emptied half of the ring, which is filled again while the driver goes on with the
+ * other half.
  */
 static void mark_half(struct rtl *n)
 {
