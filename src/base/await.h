@@ -12,4 +12,13 @@
  */
 bool await_readable(int fd);
 
+enum await {
+	AWAIT_READY, /* fd is readable */
+	AWAIT_LATE,  /* ms are over */
+	AWAIT_END,   /* a signal asks the program to end; only when heeded */
+};
+
+/* The same for at most ms milliseconds; heed false: no signal ends it. */
+enum await await_for(int fd, unsigned ms, bool heed);
+
 #endif

@@ -56,6 +56,8 @@ static int watch_signals(struct vm *vm, struct err *e)
 	sigaddset(&s, SIGQUIT); /* from the keyboard: the terminal is to be put back */
 	/* A client that goes away shows as EPIPE where it is written to. */
 	signal(SIGPIPE, SIG_IGN);
+	/* Ignored, perhaps inherited, it would hide how a script ended. */
+	signal(SIGCHLD, SIG_DFL);
 	pthread_sigmask(SIG_BLOCK, &s, &vm->old_signals);
 	vm->sigfd = signalfd(-1, &s, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (vm->sigfd < 0)

@@ -237,6 +237,8 @@ int vm_netdev_del(struct vm *vm, const char *id, struct err *e)
 	member = v->conf->netdev ? vm_net_find(vm, v->conf->netdev) : NULL;
 	if (member && member->port)
 		unwire(vm, member->port);
+	if (v->port && v->conf->backend->leave)
+		v->conf->backend->leave(v->port);
 	if (v->port) {
 		vm_park(vm);
 		v->port->ops->destroy(v->port);

@@ -17,12 +17,23 @@ struct text_out {
 };
 
 struct net_backend {
-	const char *name; /* "user", "tap", "hubport", "dummy" */
+	const char *name; /* "user", "tap", "bridge", "dummy" */
 	const char *summary;
 	const struct opt_table *opts;
 	/* Makes an unjoined port out of parsed options (the table's struct). Opens what can fail
 	 * (sockets, devices) here. id is the netdev's name. */
 	int (*open)(const void *opts, const char *id, struct net_port **port, struct err *e);
+	/* [ctl] Before the port is destroyed, with the loops running: what may take its time (a
+	 * script). destroy() does it when nobody did. May be NULL. */
+	void (*leave)(struct net_port *p);
+	/* [ctl] The host's interface behind the port. May be NULL. */
+	const char *(*ifname)(const struct net_port *p);
+	/*
+	 * [ctl] The card on this wire has, or will have, the address mac; chosen: by the user. For
+	 * a network that delivers to one address only: it takes this one, or says which (only if
+	 * it is not chosen). Fails when neither can be. May be NULL.
+	 */
+	int (*claim)(struct net_port *p, uint8_t mac[6], bool chosen, struct err *e);
 	/* [ctl] Details for the monitor (`info usernet`); loops are parked. May be NULL. */
 	void (*details)(const struct net_port *p, const struct text_out *out);
 	/* [ctl] Adds a forward from the host, "tcp|udp:[hostaddr]:hostport-[guestaddr]:guestport",

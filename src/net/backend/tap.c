@@ -77,6 +77,9 @@ struct tap {
 	struct net_port port;
 	char ifname[IFNAMSIZ];
 	bool vnet, uso;
+	char how[sizeof(((struct tap_dev *)NULL)->how)];
+	void (*end)(void *arg); /* see struct tap_dev; NULL once it was called */
+	void *arg;
 	unsigned n;
 	struct tap_queue q[NET_QUEUES];
 };
@@ -493,7 +496,8 @@ static void tap_info(const struct net_port *p, char *buf, size_t len)
 {
 	const struct tap *t = container_of(p, struct tap, port);
 	unsigned attached = 0;
-	int n = snprintf(buf, len, "ifname=%s,vnet_hdr=%s", t->ifname, t->vnet ? "on" : "off");
+	int n = snprintf(buf, len, "ifname=%s%s%s,vnet_hdr=%s", t->ifname, t->how[0] ? "," : "",
+			 t->how, t->vnet ? "on" : "off");
 
 	for (unsigned i = 0; i < t->n; i++)
 		attached += !t->q[i].detached;
@@ -501,10 +505,31 @@ static void tap_info(const struct net_port *p, char *buf, size_t len)
 		snprintf(buf + n, len - (size_t)n, ",queues=%u,attached=%u", t->n, attached);
 }
 
+void tap_leave(struct net_port *p)
+{
+	struct tap *t = tap_of(p);
+
+	if (t->end)
+		t->end(t->arg);
+	t->end = NULL;
+	t->arg = NULL;
+}
+
+const char *tap_ifname(const struct net_port *p)
+{
+	return container_of(p, struct tap, port)->ifname;
+}
+
+void *tap_arg(const struct net_port *p)
+{
+	return container_of(p, struct tap, port)->arg;
+}
+
 static void tap_destroy(struct net_port *p)
 {
 	struct tap *t = tap_of(p);
 
+	tap_leave(p);
 	for (unsigned i = 0; i < t->n; i++) {
 		if (t->q[i].fd >= 0)
 			close(t->q[i].fd);
@@ -552,6 +577,11 @@ int tap_port_new(struct tap_dev *dev, const char *id, struct net_port **port, st
 	t->vnet = dev->vnet;
 	t->uso = dev->uso;
 	snprintf(t->ifname, sizeof(t->ifname), "%s", dev->ifname);
+	snprintf(t->how, sizeof(t->how), "%s", dev->how);
+	t->end = dev->end;
+	t->arg = dev->arg;
+	dev->end = NULL;
+	dev->arg = NULL;
 	*port = &t->port;
 	return 0;
 }

@@ -24,6 +24,8 @@ struct tap_opts {
 	uint64_t sndbuf;
 	uint32_t queues; /* 0: not given */
 	char *fds;	 /* "a:b:c", or NULL */
+	char *helper;	 /* a program or a shell command */
+	char *br;	 /* the bridge that it is told; or NULL */
 	char *unused;	 /* options that are errors so far */
 };
 
@@ -32,11 +34,39 @@ struct tap_dev {
 	unsigned n;	    /* queues */
 	int fd[NET_QUEUES]; /* one for each, owned; -1 once a port has taken it over */
 	char ifname[IFNAMSIZ];
-	bool vnet; /* IFF_VNET_HDR */
-	bool uso;  /* the kernel knows UDP segmentation (6.2 and later) */
+	bool vnet;     /* IFF_VNET_HDR */
+	bool uso;      /* the kernel knows UDP segmentation (6.2 and later) */
+	char how[256]; /* for `info network`: "script=…,downscript=no"; may be empty */
+	/* Called once before the descriptors are closed (downscript=); takes arg over. Or NULL. */
+	void (*end)(void *arg);
+	void *arg;
 };
 
-/* Makes an unjoined port, which takes over dev->fd. On failure dev keeps it. */
+/* --- tap_open.c ------------------------------------------------------------------------------- */
+
+/* No queues, no descriptors. */
+void tap_dev_init(struct tap_dev *d);
+
+/* Looks at a descriptor that came from elsewhere and adds it to *d; opt=fd, for messages. On
+ * failure it is not in *d. */
+int tap_take_fd(int fd, const char *opt, struct tap_dev *d, struct err *e);
+
+/* Sets up what is the same for TAPs of every origin and makes the port; sndbuf: as in tap_opts. On
+ * failure *d keeps what it has. */
+int tap_finish(struct tap_dev *d, uint64_t sndbuf, const char *id, struct net_port **port,
+	       struct err *e);
+
+/* Closes what *d still has; d->end is not called. */
+void tap_dev_close(struct tap_dev *d);
+
+/* --- tap.c: the data path --------------------------------------------------------------------- */
+
+/* Makes an unjoined port, which takes over dev->fd, end and arg. On failure dev keeps them. */
 int tap_port_new(struct tap_dev *dev, const char *id, struct net_port **port, struct err *e);
+
+/* net_backend.leave and .ifname of all backends whose port is a TAP's. */
+void tap_leave(struct net_port *p);
+const char *tap_ifname(const struct net_port *p);
+void *tap_arg(const struct net_port *p); /* dev->arg */
 
 #endif

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * TAP: options and opening (rows T1 to T3, T7, T8). Either /dev/net/tun makes (or takes) the
- * interface, or the user hands over a descriptor (fd=), which is looked at, not believed. Several
- * queues are several descriptors: each TUNSETIFF with IFF_MULTI_QUEUE adds one (queues=), or all of
- * them are handed over (fds=).
+ * TAP: options and opening (rows T1 to T8). Either /dev/net/tun makes (or takes) the interface and
+ * a script sets it up, or a helper does both (helper=), or the user hands over a descriptor (fd=).
+ * What comes from elsewhere is looked at, not believed. Several queues are several descriptors:
+ * each TUNSETIFF with IFF_MULTI_QUEUE adds one (queues=), or all of them are handed over (fds=).
+ *
+ * The interface lives as long as a descriptor of it: it is gone when vmwire is, however that ended.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,9 +19,12 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/util.h"
 #include "net/backend/backend.h"
 #include "net/backend/tap.h"
+#include "net/backend/tap_helper.h"
+#include "net/host/run.h"
 
 #ifndef TUN_F_USO4
 #define TUN_F_USO4 0x20
@@ -30,6 +35,7 @@
 #define DEFAULT_UP   "/etc/qemu-ifup"
 #define DEFAULT_DOWN "/etc/qemu-ifdown"
 #define NOT_YET	     "not implemented yet"
+#define SCRIPT_MS    60000u
 
 static const char *const on_off[] = {"off", "on", NULL};
 
@@ -42,15 +48,15 @@ static const struct opt tap_table[] = {
 	{"script", OPT_STR, OFF(script), .arg = "file",
 	 .help = "run at start with the interface as $1; no: none; default: " DEFAULT_UP},
 	{"downscript", OPT_STR, OFF(downscript), .arg = "dfile",
-	 .help = "run when the guest ends; no: none; default: " DEFAULT_DOWN},
+	 .help = "run when the guest ends; no: none; default: " DEFAULT_DOWN ", if it is there"},
 	{"sndbuf", OPT_SIZE, OFF(sndbuf), .min = 0, .max = INT_MAX, .unit = 1, .arg = "nbytes",
 	 .help = "limit of the send buffer; default: 0, unlimited"},
 	{"vnet_hdr", OPT_ENUM, OFF(vnet_hdr), .names = on_off, .arg = "on|off",
 	 .help = "large and partially checksummed packets; default: on if the kernel has it"},
-	{"helper", OPT_STR, OFF(unused), .arg = "helper", .help = "creates the TAP unprivileged",
-	 .missing = NOT_YET},
-	{"br", OPT_STR, OFF(unused), .arg = "bridge", .help = "bridge for the helper",
-	 .missing = NOT_YET},
+	{"helper", OPT_STR, OFF(helper), .arg = "helper",
+	 .help = "program (or shell command) that makes the TAP and joins it to a bridge"},
+	{"br", OPT_STR, OFF(br), .arg = "bridge",
+	 .help = "the bridge that the helper is told; default: " TAP_BRIDGE},
 	{"vhost", OPT_STR, OFF(unused), .arg = "on|off", .help = "in-kernel data path",
 	 .missing = NOT_YET},
 	{"vhostfd", OPT_STR, OFF(unused), .arg = "h", .help = "an open vhost descriptor",
@@ -83,40 +89,127 @@ static const struct opt_table tap_opts = {
 	.defaults = tap_defaults,
 };
 
+/* What comes with an interface of its own excludes what makes or names one (T2, T6). */
 static int check_pairs(const struct tap_opts *o, struct err *e)
 {
+	const bool fd = o->fd != TAP_FD_NONE;
 	const struct {
 		const char *name;
 		bool set;
 	} with[] = {
-		{"ifname", o->ifname},	       {"script", o->script},
-		{"downscript", o->downscript}, {"vnet_hdr", o->vnet_hdr != TAP_VNET_AUTO},
-		{"queues", o->queues},	       {"fds", o->fd != TAP_FD_NONE && o->fds},
+		{"ifname", o->ifname},
+		{"script", o->script},
+		{"downscript", o->downscript},
+		{"vnet_hdr", o->vnet_hdr != TAP_VNET_AUTO},
+		{"queues", o->queues},
+		{"fds", fd && o->fds},
+		{"helper", o->helper && (fd || o->fds)},
 	};
-	const char *have = o->fd != TAP_FD_NONE ? "fd" : "fds";
+	const char *have = fd ? "fd" : o->fds ? "fds" : o->helper ? "helper" : NULL;
 
-	for (size_t i = 0; (o->fd != TAP_FD_NONE || o->fds) && i < ARRAY_SIZE(with); i++)
+	for (size_t i = 0; have && i < ARRAY_SIZE(with); i++)
 		if (with[i].set)
-			return err_set(e, EINVAL,
-				       "tap: %s= and %s= exclude each other: the descriptor comes "
-				       "with its interface as it is",
-				       have, with[i].name);
+			return err_set(e, EINVAL, "tap: %s= and %s= exclude each other: %s", have,
+				       with[i].name,
+				       fd || o->fds
+					       ? "the descriptor comes with its interface as it is"
+					       : "the helper makes the interface and sets it up");
+	if (o->br && !o->helper)
+		return err_set(e, EINVAL,
+			       "tap: br=%.60s is for helper=, which is missing: add it, or give "
+			       "-netdev bridge,br=%.60s, or a script= that joins the bridge",
+			       o->br, o->br);
 	return 0;
 }
 
-static int check_script(const char *name, const char *value, const char *std, struct err *e)
+/* --- scripts (T4, T5) ------------------------------------------------------------------------- */
+
+static bool is_none(const char *script)
 {
-	if (!value)
-		return err_set(e, ENOTSUP,
-			       "tap: %s= left out means %s, and running scripts is " NOT_YET
-			       "; give %s=no and set the interface up yourself",
-			       name, std, name);
-	if (strcmp(value, "no") != 0)
-		return err_set(e, ENOTSUP,
-			       "tap: %s=%s: running scripts is " NOT_YET "; allowed: no", name,
-			       value);
+	return script && (!*script || !strcmp(script, "no"));
+}
+
+/* Before anything is made: are the scripts there? *up and *down become NULL where none is run. */
+static int find_scripts(const struct tap_opts *o, const char **up, const char **down, struct err *e)
+{
+	const bool std = !o->script;
+
+	*up = is_none(o->script) ? NULL : std ? DEFAULT_UP : o->script;
+	*down = is_none(o->downscript) ? NULL : o->downscript;
+	if (*up && access(*up, X_OK) && std)
+		return err_set(e, errno,
+			       "tap: script= left out means " DEFAULT_UP ", and that %s: give "
+			       "script=no and set the interface up yourself, or put vmwire's "
+			       "share/qemu-ifup there",
+			       errno == ENOENT ? "is not there" : "cannot be run");
+	if (*up && access(*up, X_OK))
+		return err_set(e, errno,
+			       "tap: script=%.200s: %s; give an executable that is there, or no",
+			       *up, strerror(errno));
+	if (*down && access(*down, X_OK))
+		return err_set(e, errno,
+			       "tap: downscript=%.200s: %s; give an executable that is there, or "
+			       "no",
+			       *down, strerror(errno));
+	/* Nothing is left behind without it, so it may be missing. */
+	if (!o->downscript && access(DEFAULT_DOWN, X_OK) == 0)
+		*down = DEFAULT_DOWN;
 	return 0;
 }
+
+static int run_script(const char *opt, const char *file, const char *ifname, bool heed,
+		      struct err *e)
+{
+	const char *const argv[] = {file, ifname, NULL};
+	char what[300];
+	const struct host_run r = {.what = what, .argv = argv, .ms = SCRIPT_MS, .heed = heed};
+
+	snprintf(what, sizeof(what), "tap: %s=%.200s %s", opt, file, ifname);
+	return host_run(&r, e);
+}
+
+/* What tap_dev.end needs to run downscript=. */
+struct down {
+	char ifname[IFNAMSIZ];
+	char file[];
+};
+
+static void run_down(void *arg)
+{
+	struct down *d = arg;
+	struct err e;
+
+	if (run_script("downscript", d->file, d->ifname, false, &e))
+		log_err(&e);
+	free(d);
+}
+
+static int scripts(struct tap_dev *d, const char *up, const char *down, struct err *e)
+{
+	struct down *arg = NULL;
+	int rc = 0;
+
+	snprintf(d->how, sizeof(d->how), "script=%.110s,downscript=%.110s", up ? up : "no",
+		 down ? down : "no");
+	if (down) {
+		arg = malloc(sizeof(*arg) + strlen(down) + 1);
+		if (!arg)
+			return err_set(e, ENOMEM, "tap: no memory");
+		memcpy(arg->ifname, d->ifname, IFNAMSIZ);
+		memcpy(arg->file, down, strlen(down) + 1);
+	}
+	if (up)
+		rc = run_script("script", up, d->ifname, true, e);
+	if (rc) {
+		free(arg);
+		return rc;
+	}
+	d->end = down ? run_down : NULL;
+	d->arg = arg;
+	return 0;
+}
+
+/* --- the interface ---------------------------------------------------------------------------- */
 
 /* Opens /dev/net/tun for queue i. */
 static int open_dev(const struct tap_opts *o, struct tap_dev *d, unsigned i, struct err *e)
@@ -209,7 +302,7 @@ static int open_tun(const struct tap_opts *o, struct tap_dev *d, struct err *e)
 	return 0;
 }
 
-static int take_fd(int fd, const char *opt, struct tap_dev *d, struct err *e)
+int tap_take_fd(int fd, const char *opt, struct tap_dev *d, struct err *e)
 {
 	struct ifreq ifr = {0};
 	int fl;
@@ -255,7 +348,7 @@ static int take_fds(const char *fds, struct tap_dev *d, struct err *e)
 			if (d->fd[i] == (int)fd)
 				return err_set(e, EINVAL, "tap: fds=%s: %lu is there twice", fds,
 					       fd);
-		rc = take_fd((int)fd, "fds", d, e);
+		rc = tap_take_fd((int)fd, "fds", d, e);
 		if (rc || !*end)
 			return rc;
 		at = end + 1;
@@ -263,17 +356,17 @@ static int take_fds(const char *fds, struct tap_dev *d, struct err *e)
 }
 
 /* What is set on the descriptors whatever their origin. */
-static int set_up(const struct tap_opts *o, struct tap_dev *d, struct err *e)
+static int set_up(struct tap_dev *d, uint64_t limit, struct err *e)
 {
 	int hdr = sizeof(struct virtio_net_hdr_mrg_rxbuf);
-	int sndbuf = o->sndbuf && o->sndbuf != TAP_SNDBUF_NONE ? (int)o->sndbuf : INT_MAX;
+	int sndbuf = limit && limit != TAP_SNDBUF_NONE ? (int)limit : INT_MAX;
 
 	d->ifname[IFNAMSIZ - 1] = '\0';
 	for (unsigned i = 0; i < d->n; i++) {
 		if (d->vnet && ioctl(d->fd[i], TUNSETVNETHDRSZ, &hdr) < 0)
 			return err_set(e, errno, "tap: %s: TUNSETVNETHDRSZ: %s; give vnet_hdr=off",
 				       d->ifname, strerror(errno));
-		if (ioctl(d->fd[i], TUNSETSNDBUF, &sndbuf) < 0 && o->sndbuf != TAP_SNDBUF_NONE)
+		if (ioctl(d->fd[i], TUNSETSNDBUF, &sndbuf) < 0 && limit != TAP_SNDBUF_NONE)
 			return err_set(e, errno, "tap: sndbuf=%d on %s: %s", sndbuf, d->ifname,
 				       strerror(errno));
 	}
@@ -283,37 +376,77 @@ static int set_up(const struct tap_opts *o, struct tap_dev *d, struct err *e)
 	return 0;
 }
 
+void tap_dev_init(struct tap_dev *d)
+{
+	*d = (struct tap_dev){0};
+	for (unsigned i = 0; i < NET_QUEUES; i++)
+		d->fd[i] = -1;
+}
+
+void tap_dev_close(struct tap_dev *d)
+{
+	for (unsigned i = 0; i < NET_QUEUES; i++) {
+		if (d->fd[i] >= 0)
+			close(d->fd[i]);
+		d->fd[i] = -1;
+	}
+}
+
+int tap_finish(struct tap_dev *d, uint64_t sndbuf, const char *id, struct net_port **port,
+	       struct err *e)
+{
+	int rc = set_up(d, sndbuf, e);
+
+	return rc ? rc : tap_port_new(d, id, port, e);
+}
+
+/* A TAP that /dev/net/tun makes or finds, and the scripts. */
+static int open_own(const struct tap_opts *o, const char *id, struct net_port **port, struct err *e)
+{
+	const char *up = NULL, *down = NULL;
+	struct tap_dev d;
+	int rc;
+
+	tap_dev_init(&d);
+	rc = find_scripts(o, &up, &down, e);
+	if (!rc)
+		rc = open_tun(o, &d, e);
+	if (!rc)
+		rc = set_up(&d, o->sndbuf, e);
+	if (!rc)
+		rc = scripts(&d, up, down, e);
+	if (!rc)
+		rc = tap_port_new(&d, id, port, e);
+	if (d.end)
+		d.end(d.arg);
+	tap_dev_close(&d);
+	return rc;
+}
+
+/* Descriptors that were handed in: they are not ours before we succeed. */
+static int open_given(const struct tap_opts *o, const char *id, struct net_port **port,
+		      struct err *e)
+{
+	struct tap_dev d;
+	int rc;
+
+	tap_dev_init(&d);
+	rc = o->fds ? take_fds(o->fds, &d, e) : tap_take_fd((int)o->fd, "fd", &d, e);
+	return rc ? rc : tap_finish(&d, o->sndbuf, id, port, e);
+}
+
 static int tap_open(const void *opts, const char *id, struct net_port **port, struct err *e)
 {
 	const struct tap_opts *o = opts;
-	struct tap_dev d = {0};
-	bool given = o->fd != TAP_FD_NONE || o->fds;
 	int rc = check_pairs(o, e);
 
 	if (rc)
 		return rc;
-	for (unsigned i = 0; i < NET_QUEUES; i++)
-		d.fd[i] = -1;
-	if (!given) {
-		rc = check_script("script", o->script, DEFAULT_UP, e);
-		if (!rc)
-			rc = check_script("downscript", o->downscript, DEFAULT_DOWN, e);
-		if (rc)
-			return rc;
-	}
-	if (o->fds)
-		rc = take_fds(o->fds, &d, e);
-	else
-		rc = given ? take_fd((int)o->fd, "fd", &d, e) : open_tun(o, &d, e);
-	if (!rc)
-		rc = set_up(o, &d, e);
-	if (!rc)
-		rc = tap_port_new(&d, id, port, e);
-	/* Descriptors that were handed in are not ours before we succeed. */
-	for (unsigned i = 0; i < NET_QUEUES && !given; i++)
-		if (d.fd[i] >= 0)
-			close(d.fd[i]);
-	return rc;
+	if (o->helper)
+		return tap_open_helper(o->helper, o->br ? o->br : TAP_BRIDGE, o->sndbuf, id, port,
+				       e);
+	return o->fds || o->fd != TAP_FD_NONE ? open_given(o, id, port, e)
+					      : open_own(o, id, port, e);
 }
 
 const struct net_backend net_backend_tap = {
@@ -321,4 +454,6 @@ const struct net_backend net_backend_tap = {
 	.summary = "a host TAP interface",
 	.opts = &tap_opts,
 	.open = tap_open,
+	.leave = tap_leave,
+	.ifname = tap_ifname,
 };

@@ -61,19 +61,31 @@ static void fd_is_checked(void **state)
 	REFUSED("fds=99999999999", "fds=99999999999", "1 to 8 descriptors");
 }
 
+static void pairs_with_helper(void **state)
+{
+	(void)state;
+	REFUSED("helper=/h,ifname=tap0", "helper=", "ifname=", "exclude");
+	REFUSED("helper=/h,script=no", "helper=", "script=", "exclude");
+	REFUSED("helper=/h,downscript=no", "helper=", "downscript=", "exclude");
+	REFUSED("helper=/h,vnet_hdr=off", "helper=", "vnet_hdr=", "exclude");
+	REFUSED("helper=/h,queues=2", "helper=", "queues=", "exclude");
+	REFUSED("helper=/h,fd=3", "fd=", "helper=", "exclude");
+	REFUSED("helper=/h,fds=3:4", "fds=", "helper=", "exclude");
+	REFUSED("br=br7,script=no", "br=br7", "helper=", "-netdev bridge,br=br7");
+}
+
+/* Scripts that are not there: refused before anything is made. */
 static void scripts(void **state)
 {
 	(void)state;
-	REFUSED("ifname=x", "script=", "/etc/qemu-ifup", "script=no");
-	REFUSED("ifname=x,script=/bin/true", "script=/bin/true", "not implemented", "no");
-	REFUSED("script=no", "downscript=", "/etc/qemu-ifdown", "downscript=no");
-	REFUSED("script=no,downscript=/bin/x", "downscript=/bin/x", "not implemented");
+	REFUSED("script=/nowhere", "script=/nowhere", "No such file", "no");
+	REFUSED("script=/etc/passwd", "script=/etc/passwd", "Permission denied", "executable");
+	REFUSED("script=no,downscript=/nowhere", "downscript=/nowhere", "No such file", "or no");
 }
 
 static void not_there_yet(void **state)
 {
-	static const char *const names[] = {"helper=x",	 "br=br0",	  "vhost=on",
-					    "vhostfd=3", "vhostforce=on", NULL};
+	static const char *const names[] = {"vhost=on", "vhostfd=3", "vhostforce=on", NULL};
 
 	(void)state;
 	for (unsigned i = 0; names[i]; i++)
@@ -99,7 +111,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pairs_with_fd), cmocka_unit_test(fd_is_checked),
 		cmocka_unit_test(scripts),	 cmocka_unit_test(not_there_yet),
-		cmocka_unit_test(values),
+		cmocka_unit_test(values),	 cmocka_unit_test(pairs_with_helper),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

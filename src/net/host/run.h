@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A program of the host's (a script, a helper), run to its end. */
+#ifndef NET_HOST_RUN_H
+#define NET_HOST_RUN_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+
+#define HOST_RUN_FD 3 /* what the program finds host_run.pass as */
+
+struct host_run {
+	const char *what;	 /* for messages: "script=/etc/qemu-ifup" */
+	const char *const *argv; /* NULL-terminated; argv[0] is a path, PATH is not searched */
+	unsigned ms;		 /* longer than that it may not take */
+	/* A signal that asks vmwire to end ends the program, too. */
+	bool heed;
+	int pass;   /* a descriptor of ours that it gets as HOST_RUN_FD; 0: none */
+	int errors; /* where its stderr goes; 0: to ours */
+};
+
+/*
+ * Runs the program and waits for it: its stdin is /dev/null, its stdout ours, no signal is blocked
+ * or ignored, and it has no other descriptor of ours. Any thread that may block; SIGCHLD must not
+ * be ignored. Returns 0 when it ended with exit status 0; else -errno, and e says what, in one line
+ * that begins with r->what: not there, its exit status, its signal, late (it is killed then with
+ * what it has started). -ECANCELED: a signal asked us to end.
+ */
+int host_run(const struct host_run *r, struct err *e);
+
+#endif
