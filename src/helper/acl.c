@@ -77,10 +77,10 @@ static bool include(struct rules *r, const char *path, unsigned line, const char
 		return bad(r, path, line, "include needs a path that begins with a slash");
 	if (depth == DEPTH)
 		return bad(r, path, line, "too many files include one another");
-	if (read_file(r, file, depth + 1))
+	if (read_file(r, file, depth + 1) || errno == ENOENT || errno == EACCES)
 		return true;
 	/* errno is 0 when the file was read and something in it is wrong. */
-	return errno == ENOENT || errno == EACCES;
+	return errno ? bad(r, path, line, strerror(errno)) : false;
 }
 
 /* One line, which it may change. */

@@ -132,6 +132,12 @@ static void includes(void **state)
 	put(b->more, 0664, "allow br0\n");
 	assert_false(allows(b, "br1"));
 	SAYS(b, "chmod go-w");
+	/* Neither missing nor forbidden: a file in place of a folder. */
+	put(b->more, 0644, "");
+	snprintf(text, sizeof(text), "allow br0\ninclude %s/x\n", b->more);
+	put(b->main, 0644, text);
+	assert_false(allows(b, "br0"));
+	SAYS(b, "Not a directory");
 	/* One that includes itself. */
 	snprintf(text, sizeof(text), "allow br0\ninclude %s\n", b->main);
 	put(b->main, 0644, text);
