@@ -184,6 +184,7 @@ static void *parse_merged(const struct opt_table *own, const struct opt *common,
 		return NULL;
 	}
 	if (opt_parse(&m.t, what, text, all, e)) {
+		slip_name(&m.t, what, text, e);
 		free(all);
 		return NULL;
 	}
@@ -398,7 +399,7 @@ static int net_nic(struct config *c, const char *name, const char *rest, FILE *o
 	}
 	rc = opt_parse(&net_nic_table, "-net nic", rest, &o, e);
 	if (rc)
-		return rc;
+		return slip_name(&net_nic_table, "-net nic", rest, e);
 	if (o.model && cmd_is_help(o.model))
 		rc = list_models(out);
 	else

@@ -280,10 +280,10 @@ static int stray(const char *word, struct err *e)
 /* The option argv[*i] and its argument; *i goes past both. */
 static int one(int argc, char *const *argv, int *i, struct config *c, FILE *out, struct err *e)
 {
-	const char *word = argv[(*i)++], *name = word + 1, *arg = NULL, *next;
+	const char *word = argv[(*i)++], *name = word + 1, *arg = NULL;
 	const struct cmd_opt *o;
 	char shown[32];
-	int rc;
+	int rc, n = 0;
 
 	if (word[0] != '-' || !word[1])
 		return stray(word, e);
@@ -297,9 +297,10 @@ static int one(int argc, char *const *argv, int *i, struct config *c, FILE *out,
 			return err_set(e, EINVAL, "%s needs a value: -h lists the options", shown);
 		arg = argv[(*i)++];
 	}
-	next = *i < argc && argv[*i][0] != '-' ? argv[*i] : NULL;
-	if (next && arg && is_net(name)) {
-		rc = cmd_net_split(shown, arg, next, e);
+	while (*i + n < argc && argv[*i + n][0] != '-')
+		n++;
+	if (n && arg && is_net(name)) {
+		rc = cmd_net_split(shown, arg, &argv[*i], n, e);
 		if (rc)
 			return rc;
 	}

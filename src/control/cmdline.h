@@ -57,10 +57,10 @@ int cmd_nic(struct config *c, const char *name, const char *arg, FILE *out, stru
 int cmd_device(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
 
 /*
- * A word that belongs to no option, after an option of the network: if a slip of the pen (a blank)
- * split the option in two, fills e with the corrected option and returns -EINVAL; else 0. (V4)
+ * n words that belong to no option, after an option of the network: if a slip of the pen (a blank)
+ * split the option, fills e with the corrected option and returns -EINVAL; else 0. (V4)
  */
-int cmd_net_split(const char *name, const char *arg, const char *stray, struct err *e);
+int cmd_net_split(const char *name, const char *arg, char *const *words, int n, struct err *e);
 
 /* Every kind of -net, -netdev, -nic and -device with its table, for help and the page. */
 void cmd_net_for_each(void (*fn)(const char *option, const struct opt_table *t, void *arg),
