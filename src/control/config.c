@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/util.h"
 #include "control/cmdline.h"
 
 void config_init(struct config *c)
@@ -173,17 +174,25 @@ static int make_mac(struct config *c, struct conf_net *n, unsigned index, struct
 	/* Fold, so that all 64 bits count; step over an address taken within the VM. */
 	h ^= h >> 32;
 	h ^= h >> 24;
-	do {
-		conf->mac.b[0] = 0x52;
-		conf->mac.b[1] = 0x54;
-		conf->mac.b[2] = 0x00;
-		conf->mac.b[3] = (uint8_t)(h >> 16);
-		conf->mac.b[4] = (uint8_t)(h >> 8);
-		conf->mac.b[5] = (uint8_t)h;
-		h++;
-	} while (by_mac(c, conf->mac.b, n));
-	conf->mac.set = true;
+	conf->mac = (struct opt_mac){
+		true, {0x52, 0x54, 0x00, (uint8_t)(h >> 16), (uint8_t)(h >> 8), (uint8_t)h}};
+	n->mac_made = true;
+	if (by_mac(c, conf->mac.b, n))
+		config_next_mac(c, n);
 	return 0;
+}
+
+void config_next_mac(const struct config *c, struct conf_net *n)
+{
+	uint8_t *mac = ((struct nic_conf *)n->opts)->mac.b;
+
+	do {
+		uint32_t low = get_be32(mac + 2) + 1;
+
+		mac[3] = (uint8_t)(low >> 16);
+		mac[4] = (uint8_t)(low >> 8);
+		mac[5] = (uint8_t)low;
+	} while (by_mac(c, mac, n));
 }
 
 /* --- checks --------------------------------------------------------------------------------- */

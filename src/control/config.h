@@ -31,6 +31,7 @@ struct conf_net {
 	const struct net_backend *backend; /* CONF_BACKEND */
 	const struct opt_table *table;	   /* of opts, NULL: none */
 	void *opts;			   /* the table's struct */
+	bool mac_made;			   /* NIC: nobody chose its address */
 };
 
 enum conf_machine { MACHINE_PC, MACHINE_NONE };
@@ -67,6 +68,9 @@ void config_net_remove(struct config *c, unsigned i);
  * config_finish() does them. Returns 0 or -errno with e.
  */
 int config_finish_net(struct config *c, struct err *e);
+
+/* Gives a card whose address was made up the next one that no card of the VM has. */
+void config_next_mac(const struct config *c, struct conf_net *n);
 
 /* Says why n may not be joined to the network called netdev; 0 when it may. Of those that may have
  * it already only entries before n are looked at. */

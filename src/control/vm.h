@@ -87,6 +87,15 @@ struct hub *vm_net_hub(struct vm *vm, unsigned id, struct err *e);
 /* The card or backend whose port this is; NULL: none, a hub's end. */
 struct vm_net *vm_net_of(struct vm *vm, const struct net_port *p);
 
+/* --- vm_mac.c --------------------------------------------------------------------------------- */
+
+/*
+ * Before card v is made, and with the backends of its wire open: makes its address one that nobody
+ * else on its network has, as far as that is known, and that its network delivers to (D5). only: it
+ * is made already and goes to this backend; its address stays. [control]
+ */
+int vm_mac_settle(struct vm *vm, struct vm_net *v, const struct vm_net *only, struct err *e);
+
 /* --- vm_plug.c: cards and networks that come and go while the guest runs --------------------- */
 
 /*

@@ -139,8 +139,10 @@ int vm_net_make_nic(struct vm *vm, struct vm_net *v, struct err *e)
 {
 	const struct vm_net *to = v->conf->netdev ? vm_net_find(vm, v->conf->netdev) : NULL;
 	struct nic_conf *conf = v->conf->opts;
-	int rc;
+	int rc = vm_mac_settle(vm, v, NULL, e);
 
+	if (rc)
+		return rc;
 	if (to && to->port) {
 		struct net_caps caps;
 

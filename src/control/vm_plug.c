@@ -305,6 +305,8 @@ int vm_netdev_replug(struct vm *vm, const char *nic, const char *netdev, struct 
 		return err_set(e, EBUSY, "netdev_replug: %.60s is in use by %.60s", netdev, n->id);
 	rc = config_check_netdev(vm->conf, v->conf, netdev, e);
 	if (!rc)
+		rc = vm_mac_settle(vm, v, to, e);
+	if (!rc)
 		rc = cmd_keep(&id, netdev, e);
 	if (!rc && to->conf->kind == CONF_HUBPORT)
 		rc = move_to_hub(vm, v, to, &old, e);

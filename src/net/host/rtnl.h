@@ -96,10 +96,12 @@ int host_port_set_isolated(struct host_nl *nl, int port, bool isolated, struct e
 
 /* Two links, each the other's wire, down. */
 int host_veth_add(struct host_nl *nl, const char *name, const char *peer, struct err *e);
-/* A macvtap in bridge mode over a link, down; /dev/tapINDEX carries its frames. mac NULL: random.
- */
-int host_macvtap_add(struct host_nl *nl, const char *name, int lower, const uint8_t *mac,
-		     struct err *e);
+/* A macvtap over a link, down; /dev/tapINDEX carries its frames. mode: MACVLAN_MODE_…
+ * (linux/if_link.h); mac NULL: random. */
+int host_macvtap_add(struct host_nl *nl, const char *name, int lower, uint32_t mode,
+		     const uint8_t *mac, struct err *e);
+/* IFF_ALLMULTI: it takes the frames of all groups. */
+int host_link_set_allmulti(struct host_nl *nl, int index, bool on, struct err *e);
 
 /* --- addresses: rtnl_addr.c ------------------------------------------------------------------- */
 

@@ -293,6 +293,15 @@ int host_link_set_up(struct host_nl *nl, int index, bool up, struct err *e)
 			    "set interface %d %s", index, up ? "up" : "down");
 }
 
+int host_link_set_allmulti(struct host_nl *nl, int index, bool on, struct err *e)
+{
+	struct ifinfomsg i = {
+		.ifi_index = index, .ifi_flags = on ? IFF_ALLMULTI : 0, .ifi_change = IFF_ALLMULTI};
+
+	return host_nl_talk(nl, host_nl_msg(RTM_NEWLINK, 0, &i, sizeof(i)), NULL, NULL, e,
+			    "groups of interface %d", index);
+}
+
 int host_link_set_mac(struct host_nl *nl, int index, const uint8_t mac[6], struct err *e)
 {
 	struct nl_msg *msg = link_msg(RTM_NEWLINK, 0, index, NULL);
@@ -352,8 +361,8 @@ int host_veth_add(struct host_nl *nl, const char *name, const char *peer, struct
 	return host_nl_talk(nl, checked(msg, bad), NULL, NULL, e, "veth %s", name);
 }
 
-int host_macvtap_add(struct host_nl *nl, const char *name, int lower, const uint8_t *mac,
-		     struct err *e)
+int host_macvtap_add(struct host_nl *nl, const char *name, int lower, uint32_t mode,
+		     const uint8_t *mac, struct err *e)
 {
 	struct nlattr *info, *data;
 	struct nl_msg *msg;
@@ -366,7 +375,7 @@ int host_macvtap_add(struct host_nl *nl, const char *name, int lower, const uint
 	if (msg && (info = nla_nest_start(msg, IFLA_LINKINFO)) != NULL) {
 		bad = nla_put_string(msg, IFLA_INFO_KIND, "macvtap");
 		data = nla_nest_start(msg, IFLA_INFO_DATA);
-		bad |= !data || nla_put_u32(msg, IFLA_MACVLAN_MODE, MACVLAN_MODE_BRIDGE);
+		bad |= !data || nla_put_u32(msg, IFLA_MACVLAN_MODE, mode);
 		if (data)
 			nla_nest_end(msg, data);
 		nla_nest_end(msg, info);

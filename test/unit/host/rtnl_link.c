@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/if.h>
 #include <linux/if_bridge.h>
+#include <linux/if_link.h>
 #include <linux/if_tun.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -180,7 +181,7 @@ static void macvtap(void **state)
 {
 	struct host_link l;
 	struct err e = {0};
-	int rc = host_macvtap_add(nl, "mvt0", a.index, mac, &e);
+	int rc = host_macvtap_add(nl, "mvt0", a.index, MACVLAN_MODE_VEPA, mac, &e);
 
 	(void)state;
 	if (rc == -EOPNOTSUPP)
@@ -190,6 +191,10 @@ static void macvtap(void **state)
 	assert_string_equal(l.kind, "macvtap");
 	assert_int_equal(l.lower, a.index);
 	assert_memory_equal(l.mac, mac, 6);
+	assert_false(l.flags & IFF_ALLMULTI);
+	ok(host_link_set_allmulti(nl, l.index, true, &e), &e);
+	ok(host_link_get(nl, "mvt0", &l, &e), &e);
+	assert_true(l.flags & IFF_ALLMULTI);
 }
 
 static void tap(void **state)
