@@ -56,17 +56,36 @@ good 'vmwire 0' -version
 bad "-net nic: model=foo is not known: allowed are $models" -net nic,model=foo
 bad "-net nic: foo=1 is not an option: allowed are vlan, macaddr, model, name, addr, vectors, \
 netdev" -net nic,foo=1
-bad "-net usr is not known: did you mean -net user? Allowed: nic, user, tap, dummy, none" -net usr
+bad "-net usr is not known: did you mean -net user? Allowed: nic, user, tap, bridge, macvtap, dummy, none" -net usr
 bad "-net nic: macaddr=zz is not a MAC address: give six hexadecimal bytes, e.g. \
 macaddr=52:54:00:12:34:56" -net nic,macaddr=zz
 bad "-m 1x is not a size: give a number of MiB, or a number with an optional suffix k, M, G or T, \
 e.g. -m 512M" -m 1x
-bad "-net vlan=0,macaddr=fe:54:00:86:0d:04,model=rtl8139 ,name=eth0,addr=0x0: a blank splits it \
-in two, its kind (nic) is missing, PCI slot 0 is the host bridge's (addr= may be 0x2 to 0x1f); \
-write: -net nic,vlan=0,macaddr=fe:54:00:86:0d:04,model=rtl8139,name=eth0" \
-	-net vlan=0,macaddr=fe:54:00:86:0d:04,model=rtl8139 ,name=eth0,addr=0x0
-bad "-net tap ifname=vnet0,script=/etc/qemu-ifup: a blank splits it in two; write: -net \
-tap,ifname=vnet0,script=/etc/qemu-ifup" -net tap ifname=vnet0,script=/etc/qemu-ifup
+# Slips of the pen, each answered with the option as it should be (V4): what was typed | what is wrong | what is right.
+while IFS='|' read -r typed why right; do
+	[ -n "$typed" ] || continue
+	# The words as a shell parts them.
+	bad "$typed: $why; write: $right" $typed
+done <<'END'
+-net vlan=0,macaddr=fe:54:00:86:0d:04,model=rtl8139 ,name=eth0,addr=0x0|a blank splits it in two, its kind (nic) is missing, PCI slot 0 is the host bridge's (addr= may be 0x2 to 0x1f)|-net nic,vlan=0,macaddr=fe:54:00:86:0d:04,model=rtl8139,name=eth0
+-net tap ifname=vnet0,script=/etc/qemu-ifup|a blank splits it in two|-net tap,ifname=vnet0,script=/etc/qemu-ifup
+-net vlan=0,macaddr=fe:54:00:86:0d:04|its kind (nic) is missing|-net nic,vlan=0,macaddr=fe:54:00:86:0d:04
+-net nic,model=rtl8139 ,name=eth0|a blank splits it in two|-net nic,model=rtl8139,name=eth0
+-net nic,model=rtl8139, name=eth0|a blank splits it in two|-net nic,model=rtl8139,name=eth0
+-net nic,addr=0x0,name=eth0|PCI slot 0 is the host bridge's (addr= may be 0x2 to 0x1f)|-net nic,name=eth0
+-net ifname=vnet0,script=no|its kind (tap) is missing|-net tap,ifname=vnet0,script=no
+-net tap,ifname=vnet0 script=no|a blank splits it in two|-net tap,ifname=vnet0,script=no
+-net tap ifname=vnet0 script=no downscript=no|a blank splits it in two|-net tap,ifname=vnet0,script=no,downscript=no
+-net tap,scirpt=no|scirpt= is not an option|-net tap,script=no
+-net tap,ifnam=vnet0,script=no|ifnam= is not an option|-net tap,ifname=vnet0,script=no
+-net tap,downscrpt=no|downscrpt= is not an option|-net tap,downscript=no
+-net tap ifnam=vnet0,scirpt=no|a blank splits it in two, ifnam= is not an option|-net tap,ifname=vnet0,script=no
+-net nic,macadr=fe:54:00:86:0d:04|macadr= is not an option|-net nic,macaddr=fe:54:00:86:0d:04
+-netdev tap,id=n0,vnet-hdr=on|vnet-hdr= is not an option|-netdev tap,id=n0,vnet_hdr=on
+-netdev macvtap,id=n0,lnik=eth0|lnik= is not an option|-netdev macvtap,id=n0,link=eth0
+-nic bridge,br=br0,modle=virtio|modle= is not an option|-nic bridge,br=br0,model=virtio
+END
+bad "-net tap: script needs a value: give script=file" -net tap,script
 bad "-hda is not implemented yet: -h lists what is" -hda disk.img
 mkfifo "$tmp/fifo"
 bad "-kernel: $tmp/fifo is not a regular file" -net none -kernel "$tmp/fifo"

@@ -74,7 +74,8 @@ static void net_nic_errors(void **state)
 	BAD("-net nic: foo=1 is not an option: allowed are vlan, macaddr, model, name, addr, "
 	    "vectors, netdev",
 	    "-net", "nic,foo=1");
-	BAD("-net usr is not known: did you mean -net user? Allowed: nic, user, tap, dummy, none",
+	BAD("-net usr is not known: did you mean -net user? Allowed: nic, user, tap, bridge, "
+	    "macvtap, dummy, none",
 	    "-net", "usr");
 	BAD("-net nic: macaddr=zz is not a MAC address: give six hexadecimal bytes, e.g. "
 	    "macaddr=52:54:00:12:34:56",
@@ -88,9 +89,8 @@ static void net_nic_errors(void **state)
 	BAD("-net nic: addr=20 is not possible: give the slot, 0x2 to 0x1f, and if need be the "
 	    "function, 0 to 7, e.g. addr=0x4 or addr=0x4.0x1",
 	    "-net", "nic,addr=20");
-	BAD("-net nic: modl=virtio is not an option: did you mean model=virtio? Allowed: vlan, "
-	    "macaddr, model, name, addr, vectors, netdev",
-	    "-net", "nic,modl=virtio");
+	BAD("-net nic,modl=virtio: modl= is not an option; write: -net nic,model=virtio", "-net",
+	    "nic,modl=virtio");
 }
 
 static void machine_errors(void **state)
@@ -172,9 +172,11 @@ static void slips(void **state)
 static void network_errors(void **state)
 {
 	(void)state;
-	BAD("-net bridge is not implemented yet: allowed are nic, user, tap, dummy, none", "-net",
-	    "bridge,br=br0");
-	BAD("-netdev usr is not known: did you mean -netdev user,id=a? Allowed: user, tap, dummy, "
+	BAD("-net vde is not implemented yet: allowed are nic, user, tap, bridge, macvtap, dummy, "
+	    "none",
+	    "-net", "vde,sock=x");
+	BAD("-netdev usr is not known: did you mean -netdev user,id=a? Allowed: user, tap, bridge, "
+	    "macvtap, dummy, "
 	    "hubport",
 	    "-netdev", "usr,id=a");
 	BAD("-netdev user: id= is missing: give it a name, e.g. -netdev user,id=net0", "-netdev",
