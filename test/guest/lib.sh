@@ -18,6 +18,7 @@ kernel=$VMWIRE_TOP/build/kernel/vmlinux
 kit=$VMWIRE_TOP/build/guest
 tmp=$(mktemp -d)
 declare -A pids=()
+as=() # how vmwire is run, options of setpriv: --reuid 65534 ...
 trap 'exec 2>/dev/null; for p in "${pids[@]}"; do kill -KILL "$p" 2>/dev/null; done; rm -rf "$tmp"' EXIT
 
 is_qemu() { [[ ${vmwire##*/} == qemu* ]]; }
@@ -39,7 +40,7 @@ initrd() {
 launch() {
 	local name=$1
 	shift
-	exec setpriv --pdeathsig KILL "$vmwire" "${common[@]}" -kernel "$kernel" -initrd "$tmp/$name.cpio" \
+	exec setpriv --pdeathsig KILL "${as[@]}" "$vmwire" "${common[@]}" -kernel "$kernel" -initrd "$tmp/$name.cpio" \
 		-append "$append" "$@" </dev/null >"$tmp/$name.log" 2>"$tmp/$name.err"
 }
 
