@@ -108,6 +108,23 @@ like "one name, one program" "$("$vmwire" -machine none -netdev "tap,id=t0,ifnam
 	'ifname=lan7: in use by another program; choose another name'
 end
 
+# --- H1: the driver ------------------------------------------------------------------------------
+chmod 600 "$dir/tun"
+as=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+bad "-net tap: tap: /dev/net/tun: Permission denied; it must be readable and writable for you (chmod 0666 /dev/net/tun is \
+safe: interfaces need CAP_NET_ADMIN)" -net "tap,$none"
+chmod 666 "$dir/tun"
+bad "-net tap: tap: a new interface: not permitted; run as root, or let root make it for you: ip tuntap add dev NAME mode \
+tap user 65534" -net "tap,$none"
+ip tuntap add dev mine mode tap user 65534
+check "a TAP made for a user is his" run -net "tap,ifname=mine,$none"
+end
+as=()
+check "it stays, as it was there before" there mine
+mount -t tmpfs tmpfs /dev/net
+bad "-net tap: tap: /dev/net/tun: No such file or directory; load the driver: modprobe tun" -net "tap,$none"
+umount /dev/net
+
 # --- T2: what excludes what ---------------------------------------------------------------------
 given="the descriptor comes with its interface as it is"
 for other in ifname=t script=no downscript=no vnet_hdr=on helper=/h queues=2 fds=3:4; do
@@ -221,7 +238,7 @@ is "and leaves" "$(readlink /sys/class/net/stays/master)" ""
 # --- T6, M1: the helper -------------------------------------------------------------------------
 cp "$build/src/helper/vmwire-helper" "$dir/helper"
 setcap cap_net_admin+ep "$dir/helper"
-# Somebody without rights, who is in a group that has rules of its own.
+# Somebody without rights.
 as=(setpriv --reuid 65534 --regid 65534 --clear-groups)
 check "as nobody, a TAP cannot be made" test "$("${as[@]}" ip tuntap add dev x mode tap 2>&1 >/dev/null)"
 it="vmwire-helper: "
@@ -290,6 +307,45 @@ end
 chmod u-s "$dir/helper"
 like "without a right it says how to get it" "$("${as[@]}" "$dir/helper" --br=br0 --fd=1 2>&1)" 'setcap cap_net_admin[+]ep'
 
+as=()
+
+# --- macvtap ------------------------------------------------------------------------------------
+ip link add up0 type veth peer name up1
+ip link set up0 up
+ip link set up1 up
+if ip link add link up0 name probe type macvtap 2>/dev/null; then
+	ip link del probe
+	check "macvtap" run -netdev macvtap,id=m,link=up0,mode=private,macaddr=52:54:00:00:00:77
+	like "the link: mode, address, groups, up" "$(ip -d -o link show vmwtap0)" \
+		'vmwtap0@up0: <[^>]*ALLMULTI,UP.*52:54:00:00:00:77.* mode private'
+	like "info network" "$(monitor info network)" 'm: index=0,type=tap,ifname=vmwtap0,link=up0,mode=private,vnet_hdr=on'
+	monitor netdev_add macvtap,id=n,link=up0,mode=private >/dev/null
+	check "another one" there vmwtap1
+	monitor netdev_del n >/dev/null
+	check "netdev_del deletes it" gone vmwtap1
+	end
+	is "SIGTERM" $status 0
+	check "deletes the link" gone vmwtap0
+	check "again" run -netdev macvtap,id=m,link=up0
+	guard=$(pgrep -P $pid -f vmwire-guard)
+	check "a guard waits" test -n "$guard"
+	end KILL
+	check "after kill -9 the link goes" gone vmwtap0
+	bad "-netdev macvtap: macvtap: link=nolink: nolink: there is no such interface: ip link lists them" \
+		-netdev macvtap,id=m,link=nolink
+	bad "-netdev macvtap: macvtap: link= is missing: give the host's interface, e.g. link=eth0" -netdev macvtap,id=m
+	bad "-netdev macvtap: mode=bride is not known: did you mean mode=bridge? Allowed: bridge, vepa, private, passthru" \
+		-netdev macvtap,id=m,link=up0,mode=bride
+	ip link set up0 master br0
+	like "a port of a bridge has none" "$("$vmwire" -machine none -netdev macvtap,id=m,link=up0 2>&1)" \
+		"link=up0,mode=bridge: it may be a bridge's port"
+	ip link set up0 nomaster
+	check "failed starts leave nothing" test "$(ip -o link show type macvtap | wc -l)" = 0
+else
+	skip "macvtap" "this kernel has none"
+fi
+
+as=(setpriv --reuid 65534 --regid 65534 --clear-groups)
 if [ -x $qemu_helper ]; then
 	cp $qemu_helper "$dir/qemu-helper"
 	setcap cap_net_admin+ep "$dir/qemu-helper"

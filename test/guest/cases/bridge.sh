@@ -15,7 +15,9 @@ say address "$(address)"
 for to in $(echo "$vw_ping" | tr , ' '); do
 	ping -c 2 -i 0.2 -W 5 "$to" >/dev/null && say reached "$to"
 done
-say local "$(ip -6 addr show dev eth0 | sed -n 's/^ *inet6 \(fe80[^/]*\).*/\1/p')"
+# udhcpc's script has taken all addresses away; this one's last byte is that of the other's.
+local=fe80::$(printf %x "$(address | cut -d. -f4)")
+ip -6 addr add "$local/64" dev eth0 && say local "$local"
 say serving
 # Until somebody comes.
 echo "guest of $(address)" | nc -l -p 7000

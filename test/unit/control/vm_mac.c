@@ -188,6 +188,15 @@ static void delivers_to_one(void **state)
 	p = vm_net_find(b.vm, "m")->port;
 	assert_string_equal(vm_net_find(b.vm, "m")->conf->backend->ifname(p), "vmwtap0");
 	end(&b);
+	/* A card that is there goes to one: its address stays. */
+	START(&b, JOINT);
+	assert_int_equal(vm_netdev_add(b.vm, "macvtap,id=m,link=p1", stdout, &b.e), 0);
+	assert_int_equal(vm_netdev_replug(b.vm, "card", "m", &b.e), 0);
+	mac = mac_of(&b, "card");
+	snprintf(said, sizeof(said), "ip link show vmwtap0 | grep -q %02x:%02x:%02x:%02x:%02x:%02x",
+		 mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+	sh(said);
+	end(&b);
 	snprintf(words, sizeof(words), "%s-device e1000,netdev=m,mac=52:54:00:01:02:06", other);
 	assert_false(start(&b, words));
 	assert_non_null(strstr(b.e.text, "is not the card's address"));
