@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -30,6 +31,7 @@
 #include "net/host/rtnl.h"
 
 #define NAMES 1000u /* of ours that may be there at once */
+#define TRIES 16u
 
 struct macvtap_opts {
 	char *link;
@@ -68,19 +70,6 @@ struct macvtap {
 	struct opt_mac mac; /* macaddr= */
 };
 
-static void macvtap_end(void *arg)
-{
-	struct macvtap *m = arg;
-	struct err e;
-
-	/* It may have gone with the interface below. */
-	if (m->link.index && host_link_del(m->nl, m->link.index, &e) && e.code != ENODEV)
-		log_warn("macvtap: %s stays: %s", m->link.name, e.text);
-	host_guard_end(&m->guard);
-	host_nl_close(m->nl);
-	free(m);
-}
-
 static int add_link(struct macvtap *m, const struct macvtap_opts *o, struct err *e)
 {
 	struct host_link lower;
@@ -89,6 +78,9 @@ static int add_link(struct macvtap *m, const struct macvtap_opts *o, struct err 
 
 	if (rc)
 		return err_prefix(e, "macvtap: link=%.60s", o->link);
+	if (!lower.is_ether)
+		return err_set(e, EINVAL, "macvtap: link=%.60s: it is no Ethernet interface",
+			       o->link);
 	rc = -EEXIST;
 	for (unsigned i = 0; rc == -EEXIST && i < NAMES; i++) {
 		snprintf(name, sizeof(name), "vmwtap%u", i);
@@ -113,29 +105,72 @@ static int add_link(struct macvtap *m, const struct macvtap_opts *o, struct err 
 	return rc ? err_prefix(e, "macvtap: link=%.60s", o->link) : 0;
 }
 
-static int open_tap(const struct macvtap *m, struct tap_dev *d, struct err *e)
+/* The descriptor of our link, or -errno. -ENXIO: of somebody else's. */
+static int open_dev(const struct macvtap *m, struct err *e)
 {
-	struct ifreq want = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR}, is = {0};
+	struct ifreq want = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR}, mac = {0};
 	char path[32];
+	int fd;
 
 	snprintf(path, sizeof(path), "/dev/tap%d", m->link.index);
-	d->fd[0] = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
-	if (d->fd[0] < 0)
+	fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
 		return err_set(e, errno, "macvtap: %s: %s; %s", path, strerror(errno),
 			       errno == ENOENT ? "/dev must be the kernel's devtmpfs, or filled by "
 						 "udev"
 					       : "run as root, or let udev give you the device");
-	/* Another network namespace may have a link of this index, and /dev has one such file. */
-	if (ioctl(d->fd[0], TUNSETIFF, &want) || ioctl(d->fd[0], TUNGETIFF, &is) ||
-	    strncmp(is.ifr_name, m->link.name, IFNAMSIZ) != 0)
-		return err_set(e, ENXIO,
-			       "macvtap: %s is not the device of %s but of a link of "
-			       "another network namespace",
-			       path, m->link.name);
+	if (!ioctl(fd, TUNSETIFF, &want) && !ioctl(fd, SIOCGIFHWADDR, &mac) &&
+	    !memcmp(mac.ifr_hwaddr.sa_data, m->link.mac, 6))
+		return fd;
+	close(fd);
+	return err_set(e, ENXIO,
+		       "macvtap: %s is not the device of %s but of a link of another network "
+		       "namespace",
+		       path, m->link.name);
+}
+
+static void drop_link(struct macvtap *m)
+{
+	struct err e;
+
+	/* It may have gone with the interface below. */
+	if (m->link.index && host_link_del(m->nl, m->link.index, &e) && e.code != ENODEV)
+		log_warn("macvtap: %s stays: %s", m->link.name, e.text);
+	m->link.index = 0;
+	host_guard_end(&m->guard);
+}
+
+/*
+ * Devices are named by the link's index, which is a namespace's own, but /dev is shared: when the
+ * name is taken by a link of another namespace, ours has no device. The next link has another
+ * index.
+ */
+static int make(struct macvtap *m, const struct macvtap_opts *o, struct tap_dev *d, struct err *e)
+{
+	int rc = -ENXIO;
+
+	for (unsigned i = 0; rc == -ENXIO && i < TRIES; i++) {
+		drop_link(m);
+		rc = add_link(m, o, e);
+		if (!rc)
+			rc = open_dev(m, e);
+	}
+	if (rc < 0)
+		return rc;
+	d->fd[0] = rc;
 	d->n = 1;
 	d->vnet = true;
-	memcpy(d->ifname, is.ifr_name, IFNAMSIZ);
+	snprintf(d->ifname, sizeof(d->ifname), "%s", m->link.name);
 	return 0;
+}
+
+static void macvtap_end(void *arg)
+{
+	struct macvtap *m = arg;
+
+	drop_link(m);
+	host_nl_close(m->nl);
+	free(m);
 }
 
 static int macvtap_open(const void *opts, const char *id, struct net_port **port, struct err *e)
@@ -153,14 +188,12 @@ static int macvtap_open(const void *opts, const char *id, struct net_port **port
 	if (!m)
 		return err_set(e, ENOMEM, "macvtap: no memory");
 	tap_dev_init(&d);
+	snprintf(d.how, sizeof(d.how), "link=%.60s,mode=%s", o->link, modes[o->mode]);
 	d.end = macvtap_end;
 	d.arg = m;
 	m->mac = o->mac;
 	m->nl = host_nl_open(e);
-	rc = m->nl ? add_link(m, o, e) : -e->code;
-	if (!rc)
-		rc = open_tap(m, &d, e);
-	snprintf(d.how, sizeof(d.how), "link=%.60s,mode=%s", o->link, modes[o->mode]);
+	rc = m->nl ? make(m, o, &d, e) : -e->code;
 	if (!rc)
 		rc = tap_finish(&d, TAP_SNDBUF_NONE, id, port, e);
 	tap_dev_close(&d);

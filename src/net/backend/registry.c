@@ -9,7 +9,8 @@ extern const struct net_backend net_backend_user, net_backend_tap, net_backend_b
 extern const struct net_backend net_backend_macvtap, net_backend_dummy;
 
 static const struct net_backend *const backends[] = {
-	&net_backend_user, &net_backend_tap, &net_backend_bridge, &net_backend_macvtap, &net_backend_dummy, NULL,
+	&net_backend_user,    &net_backend_tap,	  &net_backend_bridge,
+	&net_backend_macvtap, &net_backend_dummy, NULL,
 };
 
 const struct net_backend *const *net_backends(void)
