@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * TAP: options and opening (rows T1 to T3, T7, T8). Either /dev/net/tun makes (or takes) the
+ * TAP: options and opening (rows T1 to T3, T7, T8; vhost is in tap_vhost.c). Either /dev/net/tun makes (or takes) the
  * interface, or the user hands over a descriptor (fd=), which is looked at, not believed. Several
  * queues are several descriptors: each TUNSETIFF with IFF_MULTI_QUEUE adds one (queues=), or all of
  * them are handed over (fds=).
@@ -51,14 +51,14 @@ static const struct opt tap_table[] = {
 	 .missing = NOT_YET},
 	{"br", OPT_STR, OFF(unused), .arg = "bridge", .help = "bridge for the helper",
 	 .missing = NOT_YET},
-	{"vhost", OPT_STR, OFF(unused), .arg = "on|off", .help = "in-kernel data path",
-	 .missing = NOT_YET},
-	{"vhostfd", OPT_STR, OFF(unused), .arg = "h", .help = "an open vhost descriptor",
-	 .missing = NOT_YET},
-	{"vhostfds", OPT_STR, OFF(unused), .arg = "h:h…", .help = "open vhost descriptors",
-	 .missing = NOT_YET},
-	{"vhostforce", OPT_STR, OFF(unused), .arg = "on|off", .help = "vhost without MSI-X too",
-	 .missing = NOT_YET},
+	{"vhost", OPT_ENUM, OFF(vhost), .names = on_off, .arg = "on|off",
+	 .help = "the kernel works on the rings of a virtio card whose guest uses MSI-X; default: "
+		 "off, but on with vhostfd= and vhostforce=on"},
+	{"vhostfd", OPT_U32, OFF(vhostfd), .max = INT_MAX, .arg = "h",
+	 .help = "an already open descriptor of /dev/vhost-net"},
+	{"vhostfds", OPT_STR, OFF(vhostfds), .arg = "h:h…", .help = "the same, one for each queue"},
+	{"vhostforce", OPT_BOOL, OFF(vhostforce), .arg = "on|off",
+	 .help = "vhost also without MSI-X, and no start without vhost; default: off"},
 	{"queues", OPT_U32, OFF(queues), .min = 1, .max = NET_QUEUES, .arg = "n",
 	 .help = "queues, for a card with mq=on; the TAP must be multi_queue; default: 1"},
 	{"fds", OPT_STR, OFF(fds), .arg = "h:h…",
@@ -73,6 +73,8 @@ static void tap_defaults(void *out)
 	o->fd = TAP_FD_NONE;
 	o->vnet_hdr = TAP_VNET_AUTO;
 	o->sndbuf = TAP_SNDBUF_NONE;
+	o->vhost = TAP_LEFT_OUT;
+	o->vhostfd = TAP_FD_NONE;
 }
 
 static const struct opt_table tap_opts = {
@@ -82,6 +84,11 @@ static const struct opt_table tap_opts = {
 	.size = sizeof(struct tap_opts),
 	.defaults = tap_defaults,
 };
+
+static bool tap_given(const struct tap_opts *o)
+{
+	return o->fd != TAP_FD_NONE || o->fds;
+}
 
 static int check_pairs(const struct tap_opts *o, struct err *e)
 {
@@ -236,30 +243,38 @@ static int take_fd(int fd, const char *opt, struct tap_dev *d, struct err *e)
 	return 0;
 }
 
-static int take_fds(const char *fds, struct tap_dev *d, struct err *e)
+int tap_parse_fds(const char *opt, const char *fds, int fd[NET_QUEUES], struct err *e)
 {
 	const char *at = fds;
 	char *end;
 
-	for (;;) {
-		unsigned long fd = strtoul(at, &end, 10);
-		int rc;
+	for (unsigned n = 0;;) {
+		unsigned long v = strtoul(at, &end, 10);
 
-		if (*at < '0' || *at > '9' || fd > INT_MAX || (*end && *end != ':') ||
-		    d->n == NET_QUEUES)
+		if (*at < '0' || *at > '9' || v > INT_MAX || (*end && *end != ':') ||
+		    n == NET_QUEUES)
 			return err_set(e, EINVAL,
-				       "tap: fds=%s: allowed: 1 to %d descriptors, colons between "
+				       "tap: %s=%s: allowed: 1 to %d descriptors, colons between "
 				       "them",
-				       fds, NET_QUEUES);
-		for (unsigned i = 0; i < d->n; i++)
-			if (d->fd[i] == (int)fd)
-				return err_set(e, EINVAL, "tap: fds=%s: %lu is there twice", fds,
-					       fd);
-		rc = take_fd((int)fd, "fds", d, e);
-		if (rc || !*end)
-			return rc;
+				       opt, fds, NET_QUEUES);
+		for (unsigned i = 0; i < n; i++)
+			if (fd[i] == (int)v)
+				return err_set(e, EINVAL, "tap: %s=%s: %lu is there twice", opt,
+					       fds, v);
+		fd[n++] = (int)v;
+		if (!*end)
+			return (int)n;
 		at = end + 1;
 	}
+}
+
+static int take_fds(const char *fds, struct tap_dev *d, struct err *e)
+{
+	int fd[NET_QUEUES], n = tap_parse_fds("fds", fds, fd, e), rc = 0;
+
+	for (int i = 0; i < n && !rc; i++)
+		rc = take_fd(fd[i], "fds", d, e);
+	return n < 0 ? n : rc;
 }
 
 /* What is set on the descriptors whatever their origin. */
@@ -283,36 +298,50 @@ static int set_up(const struct tap_opts *o, struct tap_dev *d, struct err *e)
 	return 0;
 }
 
+/* What can be said to be wrong without opening anything. */
+static int check_opts(const struct tap_opts *o, struct err *e)
+{
+	int fd[NET_QUEUES], n = (int)MAX(o->queues, 1u);
+	int rc = check_pairs(o, e);
+
+	if (!rc && !tap_given(o))
+		rc = check_script("script", o->script, DEFAULT_UP, e);
+	if (!rc && !tap_given(o))
+		rc = check_script("downscript", o->downscript, DEFAULT_DOWN, e);
+	if (!rc && o->fds)
+		n = tap_parse_fds("fds", o->fds, fd, e);
+	if (n < 0)
+		return n;
+	return rc ? rc : tap_vhost_check(o, (unsigned)n, e);
+}
+
 static int tap_open(const void *opts, const char *id, struct net_port **port, struct err *e)
 {
 	const struct tap_opts *o = opts;
 	struct tap_dev d = {0};
-	bool given = o->fd != TAP_FD_NONE || o->fds;
-	int rc = check_pairs(o, e);
+	int rc = check_opts(o, e);
 
 	if (rc)
 		return rc;
 	for (unsigned i = 0; i < NET_QUEUES; i++)
-		d.fd[i] = -1;
-	if (!given) {
-		rc = check_script("script", o->script, DEFAULT_UP, e);
-		if (!rc)
-			rc = check_script("downscript", o->downscript, DEFAULT_DOWN, e);
-		if (rc)
-			return rc;
-	}
+		d.fd[i] = d.vhost_fd[i] = -1;
 	if (o->fds)
 		rc = take_fds(o->fds, &d, e);
 	else
-		rc = given ? take_fd((int)o->fd, "fd", &d, e) : open_tun(o, &d, e);
+		rc = tap_given(o) ? take_fd((int)o->fd, "fd", &d, e) : open_tun(o, &d, e);
 	if (!rc)
 		rc = set_up(o, &d, e);
 	if (!rc)
+		rc = tap_vhost_open(o, &d, e);
+	if (!rc)
 		rc = tap_port_new(&d, id, port, e);
 	/* Descriptors that were handed in are not ours before we succeed. */
-	for (unsigned i = 0; i < NET_QUEUES && !given; i++)
-		if (d.fd[i] >= 0)
+	for (unsigned i = 0; i < NET_QUEUES; i++) {
+		if (d.fd[i] >= 0 && !tap_given(o))
 			close(d.fd[i]);
+		if (d.vhost_fd[i] >= 0 && !tap_vhost_given(o))
+			close(d.vhost_fd[i]);
+	}
 	return rc;
 }
 
