@@ -23,6 +23,8 @@ struct net_backend {
 	/* Makes an unjoined port out of parsed options (the table's struct). Opens what can fail
 	 * (sockets, devices) here. id is the netdev's name. */
 	int (*open)(const void *opts, const char *id, struct net_port **port, struct err *e);
+	/* [ctl] Lines below the port's own in `info network`; loops are parked. May be NULL. */
+	void (*below)(const struct net_port *p, const struct text_out *out);
 	/* [ctl] Details for the monitor (`info usernet`); loops are parked. May be NULL. */
 	void (*details)(const struct net_port *p, const struct text_out *out);
 	/* [ctl] Adds a forward from the host, "tcp|udp:[hostaddr]:hostport-[guestaddr]:guestport",

@@ -42,7 +42,6 @@
 #include "base/util.h"
 #include "net/backend/backend.h"
 #include "net/backend/tap.h"
-#include "net/port/vhost.h"
 #include "net/prot.h"
 
 /* Since Linux 6.2; the headers of older systems lack them. */
@@ -616,27 +615,6 @@ static const struct net_port_ops tap_ops = {
 	.destroy = tap_destroy,
 };
 
-static void take_vhost(struct tap *t, struct tap_dev *dev)
-{
-	if (!dev->vhost)
-		return;
-	t->vhost = (struct net_vhost){
-		.n = dev->n,
-		.features = dev->vhost_features,
-		.vnet_hdr = dev->vnet,
-		.force = dev->vhost_force,
-		.ioctl = tap_vhost_ioctl,
-		.take = vhost_take,
-		.give = vhost_give,
-	};
-	for (unsigned i = 0; i < dev->n; i++) {
-		t->vhost.fd[i] = dev->vhost_fd[i];
-		t->vhost.sock[i] = t->q[i].fd;
-		dev->vhost_fd[i] = -1;
-	}
-	vhost_idle(t);
-}
-
 int tap_port_new(struct tap_dev *dev, const char *id, struct net_port **port, struct err *e)
 {
 	struct tap *t = calloc(1, sizeof(*t));
@@ -663,9 +641,39 @@ int tap_port_new(struct tap_dev *dev, const char *id, struct net_port **port, st
 	}
 	t->vnet = dev->vnet;
 	t->hdr = dev->vnet ? VNET_HDR : 0;
-	take_vhost(t, dev);
 	t->uso = dev->uso;
 	snprintf(t->ifname, sizeof(t->ifname), "%s", dev->ifname);
 	*port = &t->port;
 	return 0;
+}
+
+void tap_set_vhost(struct net_port *p, const struct tap_vhost *v,
+		   int (*ioctl_fn)(int fd, unsigned long request, void *arg))
+{
+	struct tap *t = tap_of(p);
+
+	t->vhost = (struct net_vhost){
+		.n = v->n,
+		.features = v->features,
+		.vnet_hdr = t->vnet,
+		.force = v->force,
+		.ioctl = ioctl_fn,
+		.take = vhost_take,
+		.give = vhost_give,
+	};
+	for (unsigned i = 0; i < v->n; i++) {
+		t->vhost.fd[i] = v->fd[i];
+		t->vhost.sock[i] = t->q[i].fd;
+	}
+	vhost_idle(t);
+}
+
+const struct net_vhost *tap_get_vhost(const struct net_port *p)
+{
+	return &container_of((struct net_port *)(uintptr_t)p, struct tap, port)->vhost;
+}
+
+const char *tap_ifname(const struct net_port *p)
+{
+	return container_of((struct net_port *)(uintptr_t)p, struct tap, port)->ifname;
 }

@@ -8,7 +8,8 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "net/port/port.h"
+#include "net/backend/backend.h"
+#include "net/port/vhost.h"
 
 enum tap_switch { TAP_OFF, TAP_ON, TAP_LEFT_OUT };
 enum tap_vnet { TAP_VNET_OFF, TAP_VNET_ON, TAP_VNET_AUTO };
@@ -39,28 +40,44 @@ struct tap_dev {
 	char ifname[IFNAMSIZ];
 	bool vnet; /* IFF_VNET_HDR */
 	bool uso;  /* the kernel knows UDP segmentation (6.2 and later) */
-	bool vhost, vhost_force;
-	int vhost_fd[NET_QUEUES]; /* with vhost: as fd, each with this process as its owner */
-	uint64_t vhost_features;
 };
 
-/* tap_vhost.c */
-/* Are vhost descriptors handed over? */
-bool tap_vhost_given(const struct tap_opts *o);
-/* Options that exclude each other, or are too few for the queues that there are. */
-int tap_vhost_check(const struct tap_opts *o, unsigned queues, struct err *e);
+/* The kernel's data path, before there is a TAP for it. */
+struct tap_vhost {
+	unsigned n;	    /* queues; 0: none */
+	int fd[NET_QUEUES]; /* of /dev/vhost-net, with this process as their owner */
+	uint64_t features;
+	bool force;
+	bool given;	   /* the descriptors were handed over: not ours before a port has them */
+	struct err missed; /* code 0, or why there is none although it was wished for */
+};
+
+/* --- tap_vhost.c ------------------------------------------------------------------------------ */
+
 /*
- * Opens, or takes over, a vhost descriptor for each of d's queues. Without one that can be used d
- * stays without vhost: a line says so. An error is what was given and cannot be used, and vhostforce=on
- * that cannot be had. On failure d->vhost_fd has nothing that is to be closed.
+ * Opens, or looks at, a vhost descriptor for each queue, if the options want it. A device that is not
+ * there is no error, except for vhostforce=on; descriptors that were handed over and cannot be used
+ * are. After an error nothing is open.
  */
-int tap_vhost_open(const struct tap_opts *o, struct tap_dev *d, struct err *e);
-/* ioctl(): as net_vhost.ioctl */
-int tap_vhost_ioctl(int fd, unsigned long request, void *arg);
-/* Parses "a:b:c". Returns how many, or -errno; opt: of messages. */
+int tap_vhost_open(const struct tap_opts *o, unsigned queues, struct tap_vhost *v, struct err *e);
+void tap_vhost_close(struct tap_vhost *v);
+/* A port of as many queues takes them over; says now what was missed. */
+void tap_vhost_join(struct net_port *p, struct tap_vhost *v);
+/* net_backend.below: whose each queue is, and what the interface has counted. */
+void tap_vhost_below(const struct net_port *p, const struct text_out *out);
+
+/* Parses "a:b:c" of option opt. Returns how many there are, or -errno. */
 int tap_parse_fds(const char *opt, const char *fds, int fd[NET_QUEUES], struct err *e);
 
 /* Makes an unjoined port, which takes over dev->fd. On failure dev keeps it. */
 int tap_port_new(struct tap_dev *dev, const char *id, struct net_port **port, struct err *e);
+
+/* Gives an unjoined port a data path in the kernel; its descriptors are the port's from now on.
+ * ioctl: net_vhost.ioctl. */
+void tap_set_vhost(struct net_port *p, const struct tap_vhost *v,
+		   int (*ioctl)(int fd, unsigned long request, void *arg));
+/* n 0: none */
+const struct net_vhost *tap_get_vhost(const struct net_port *p);
+const char *tap_ifname(const struct net_port *p);
 
 #endif

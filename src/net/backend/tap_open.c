@@ -85,11 +85,6 @@ static const struct opt_table tap_opts = {
 	.defaults = tap_defaults,
 };
 
-static bool tap_given(const struct tap_opts *o)
-{
-	return o->fd != TAP_FD_NONE || o->fds;
-}
-
 static int check_pairs(const struct tap_opts *o, struct err *e)
 {
 	const struct {
@@ -298,50 +293,52 @@ static int set_up(const struct tap_opts *o, struct tap_dev *d, struct err *e)
 	return 0;
 }
 
-/* What can be said to be wrong without opening anything. */
-static int check_opts(const struct tap_opts *o, struct err *e)
+static int open_tap(const struct tap_opts *o, const char *id, struct net_port **port, struct err *e)
 {
-	int fd[NET_QUEUES], n = (int)MAX(o->queues, 1u);
+	struct tap_dev d = {0};
+	bool given = o->fd != TAP_FD_NONE || o->fds;
 	int rc = check_pairs(o, e);
 
-	if (!rc && !tap_given(o))
+	if (rc)
+		return rc;
+	for (unsigned i = 0; i < NET_QUEUES; i++)
+		d.fd[i] = -1;
+	if (!given) {
 		rc = check_script("script", o->script, DEFAULT_UP, e);
-	if (!rc && !tap_given(o))
-		rc = check_script("downscript", o->downscript, DEFAULT_DOWN, e);
-	if (!rc && o->fds)
-		n = tap_parse_fds("fds", o->fds, fd, e);
-	if (n < 0)
-		return n;
-	return rc ? rc : tap_vhost_check(o, (unsigned)n, e);
+		if (!rc)
+			rc = check_script("downscript", o->downscript, DEFAULT_DOWN, e);
+		if (rc)
+			return rc;
+	}
+	if (o->fds)
+		rc = take_fds(o->fds, &d, e);
+	else
+		rc = given ? take_fd((int)o->fd, "fd", &d, e) : open_tun(o, &d, e);
+	if (!rc)
+		rc = set_up(o, &d, e);
+	if (!rc)
+		rc = tap_port_new(&d, id, port, e);
+	/* Descriptors that were handed in are not ours before we succeed. */
+	for (unsigned i = 0; i < NET_QUEUES && !given; i++)
+		if (d.fd[i] >= 0)
+			close(d.fd[i]);
+	return rc;
 }
 
 static int tap_open(const void *opts, const char *id, struct net_port **port, struct err *e)
 {
 	const struct tap_opts *o = opts;
-	struct tap_dev d = {0};
-	int rc = check_opts(o, e);
+	int fd[NET_QUEUES], n = o->fds ? tap_parse_fds("fds", o->fds, fd, e) : 1;
+	struct tap_vhost vh = {0};
+	int rc = n < 0 ? n : tap_vhost_open(o, MAX(o->queues, (unsigned)n), &vh, e);
 
 	if (rc)
 		return rc;
-	for (unsigned i = 0; i < NET_QUEUES; i++)
-		d.fd[i] = d.vhost_fd[i] = -1;
-	if (o->fds)
-		rc = take_fds(o->fds, &d, e);
+	rc = open_tap(o, id, port, e);
+	if (rc)
+		tap_vhost_close(&vh);
 	else
-		rc = tap_given(o) ? take_fd((int)o->fd, "fd", &d, e) : open_tun(o, &d, e);
-	if (!rc)
-		rc = set_up(o, &d, e);
-	if (!rc)
-		rc = tap_vhost_open(o, &d, e);
-	if (!rc)
-		rc = tap_port_new(&d, id, port, e);
-	/* Descriptors that were handed in are not ours before we succeed. */
-	for (unsigned i = 0; i < NET_QUEUES; i++) {
-		if (d.fd[i] >= 0 && !tap_given(o))
-			close(d.fd[i]);
-		if (d.vhost_fd[i] >= 0 && !tap_vhost_given(o))
-			close(d.vhost_fd[i]);
-	}
+		tap_vhost_join(*port, &vh);
 	return rc;
 }
 
@@ -350,4 +347,5 @@ const struct net_backend net_backend_tap = {
 	.summary = "a host TAP interface",
 	.opts = &tap_opts,
 	.open = tap_open,
+	.below = tap_vhost_below,
 };

@@ -57,7 +57,7 @@ static void fd_is_checked(void **state)
 	REFUSED("fds=987654:3", "fds=987654", "not open");
 	REFUSED("fds=", "fds=", "1 to 8 descriptors");
 	REFUSED("fds=x:y", "fds=x:y", "colons");
-	REFUSED("fds=987654:", "fds=987654", "not open");
+	REFUSED("fds=987654:", "fds=987654:", "colons");
 	REFUSED("fds=99999999999", "fds=99999999999", "1 to 8 descriptors");
 }
 
