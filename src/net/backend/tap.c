@@ -445,7 +445,7 @@ static void vhost_give(struct net_vhost *v, unsigned q)
 static void vhost_idle(struct tap *t)
 {
 	for (unsigned q = 0; q < t->vhost.n; q++)
-		t->vhost.why[q] = "no virtio card that is alone with it";
+		t->vhost.why[q] = NET_VHOST_NOBODY;
 }
 
 /* --- joining -------------------------------------------------------------------------------- */

@@ -350,6 +350,8 @@ void vnet_kernel_peer(struct vnet *n, struct net_vhost *h)
 				loop_undefer(loop_of(k), &k->task);
 			k->waits = k->failed = false;
 		}
+		for (unsigned i = 0; n->vhost && i < n->vhost->n; i++)
+			n->vhost->why[i] = NET_VHOST_NOBODY;
 	}
 	n->vhost = h;
 	atomic_store(&n->v.withheld,

@@ -18,6 +18,8 @@
 
 #include "net/port/port.h"
 
+#define NET_VHOST_NOBODY "no virtio card is alone with it"
+
 struct net_vhost {
 	unsigned n;	      /* queues: for each a vhost descriptor and a socket */
 	int fd[NET_QUEUES];   /* of /dev/vhost-net, with an owner; the backend's */
@@ -32,8 +34,8 @@ struct net_vhost {
 	bool (*take)(struct net_vhost *v, unsigned q);
 	/* [q] And reads it again. */
 	void (*give)(struct net_vhost *v, unsigned q);
-	/* Written by the card on loop q: why the kernel does not have the queue (constant text);
-	 * NULL: it has. */
+	/* Why the kernel does not have the queue (constant text); NULL: it has. Written by the card on
+	 * loop q while it is shown this, else NET_VHOST_NOBODY. */
 	const char *why[NET_QUEUES];
 };
 
