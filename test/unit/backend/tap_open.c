@@ -72,8 +72,7 @@ static void scripts(void **state)
 
 static void not_there_yet(void **state)
 {
-	static const char *const names[] = {"helper=x",	 "br=br0",	  "vhost=on",
-					    "vhostfd=3", "vhostforce=on", NULL};
+	static const char *const names[] = {"helper=x", "br=br0", NULL};
 
 	(void)state;
 	for (unsigned i = 0; names[i]; i++)
