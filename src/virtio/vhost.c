@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * vhost-net by its ioctls (linux/vhost.h). The order is the kernel's: rings can be set up only while
- * they have no socket, they begin to run when they get one and stop when they lose it, and
+ * vhost-net by its ioctls (linux/vhost.h). The order is the kernel's: rings can be set up only
+ * while they have no socket, they begin to run when they get one and stop when they lose it, and
  * VHOST_NET_SET_BACKEND returns when the kernel's thread is out of the ring.
  *
  * A ring is addressed by where its parts lie in this process; what descriptors say is looked up in

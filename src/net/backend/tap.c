@@ -19,8 +19,8 @@
  * by push(), and net_push() cuts them.
  *
  * With vhost (tap_vhost.c) a virtio card may lend its rings to the kernel, queue by queue; such a
- * queue is not read here. Then header and offloads are the guest's own, as the kernel passes both on
- * without a look at them.
+ * queue is not read here. Then header and offloads are the guest's own, as the kernel passes both
+ * on without a look at them.
  *
  * EPOLLIN is level-triggered: a full batch simply ends the callback. While the peer has no room
  * we keep still, and stop watching at the first event that finds us so.
@@ -470,8 +470,8 @@ static void tap_caps(const struct net_port *p, struct net_caps *c)
  */
 static int set_offload(struct tap *t)
 {
-	uint32_t caps = takes_large(t) || has_vhost(t) ? t->port.peer_caps.offloads
-						       : NET_CAP_OFFLOADS;
+	uint32_t caps =
+		takes_large(t) || has_vhost(t) ? t->port.peer_caps.offloads : NET_CAP_OFFLOADS;
 	unsigned long f = 0;
 
 	if (!t->vnet)

@@ -24,12 +24,12 @@ struct tap_opts {
 	char *script, *downscript;
 	int vnet_hdr; /* enum tap_vnet */
 	uint64_t sndbuf;
-	uint32_t queues; /* 0: not given */
-	char *fds;	 /* "a:b:c", or NULL */
-	char *unused;	 /* options that are errors so far */
-	int vhost;	 /* enum tap_switch */
+	uint32_t queues;  /* 0: not given */
+	char *fds;	  /* "a:b:c", or NULL */
+	char *unused;	  /* options that are errors so far */
+	int vhost;	  /* enum tap_switch */
 	uint32_t vhostfd; /* or TAP_FD_NONE */
-	char *vhostfds;	 /* "a:b:c", or NULL */
+	char *vhostfds;	  /* "a:b:c", or NULL */
 	bool vhostforce;
 };
 
@@ -55,9 +55,9 @@ struct tap_vhost {
 /* --- tap_vhost.c ------------------------------------------------------------------------------ */
 
 /*
- * Opens, or looks at, a vhost descriptor for each queue, if the options want it. A device that is not
- * there is no error, except for vhostforce=on; descriptors that were handed over and cannot be used
- * are. After an error nothing is open.
+ * Opens, or looks at, a vhost descriptor for each queue, if the options want it. A device that is
+ * not there is no error, except for vhostforce=on; descriptors that were handed over and cannot be
+ * used are. After an error nothing is open.
  */
 int tap_vhost_open(const struct tap_opts *o, unsigned queues, struct tap_vhost *v, struct err *e);
 void tap_vhost_close(struct tap_vhost *v);

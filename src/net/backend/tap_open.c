@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * TAP: options and opening (rows T1 to T3, T7, T8; vhost is in tap_vhost.c). Either /dev/net/tun makes (or takes) the
- * interface, or the user hands over a descriptor (fd=), which is looked at, not believed. Several
- * queues are several descriptors: each TUNSETIFF with IFF_MULTI_QUEUE adds one (queues=), or all of
- * them are handed over (fds=).
+ * TAP: options and opening (rows T1 to T3, T7, T8; vhost is in tap_vhost.c). Either /dev/net/tun
+ * makes (or takes) the interface, or the user hands over a descriptor (fd=), which is looked at,
+ * not believed. Several queues are several descriptors: each TUNSETIFF with IFF_MULTI_QUEUE adds
+ * one (queues=), or all of them are handed over (fds=).
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * TAP: the kernel's data path for virtio cards (vhost-net, rows T9 to T11), as far as it can be had
- * before there is a card, and in the monitor: a descriptor of /dev/vhost-net for each queue, ours or handed over. Making
- * this process its owner starts the kernel's thread for it, "vhost-PID"; so all that may fail with
- * the device fails here, where the program can still go on without.
+ * before there is a card, and in the monitor: a descriptor of /dev/vhost-net for each queue, ours
+ * or handed over. Making this process its owner starts the kernel's thread for it, "vhost-PID"; so
+ * all that may fail with the device fails here, where the program can still go on without.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -48,7 +48,8 @@ static int check(const struct tap_opts *o, unsigned queues, int fd[NET_QUEUES], 
 	int n = 1;
 
 	if (o->vhost == TAP_OFF && (given(o) || o->vhostforce))
-		return err_set(e, EINVAL, "tap: vhost=off and %s= exclude each other; give vhost=on",
+		return err_set(e, EINVAL,
+			       "tap: vhost=off and %s= exclude each other; give vhost=on",
 			       given(o) ? name : "vhostforce");
 	if (o->vhostfd != TAP_FD_NONE && o->vhostfds)
 		return err_set(e, EINVAL, "tap: vhostfd= and vhostfds= exclude each other");

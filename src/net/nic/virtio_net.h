@@ -2,8 +2,8 @@
 /*
  * Inside of the virtio network card (virtio 1.2 section 5.1): virtio_net.c is its life,
  * virtio_net_tx.c and virtio_net_rx.c the two directions, virtio_net_ctrl.c the control queue and
- * the receive filter, virtio_net_rss.c the hash over a frame, virtio_net_vhost.c what the kernel has
- * of the rings. Nobody else includes this.
+ * the receive filter, virtio_net_rss.c the hash over a frame, virtio_net_vhost.c what the kernel
+ * has of the rings. Nobody else includes this.
  */
 #ifndef NET_NIC_VIRTIO_NET_H
 #define NET_NIC_VIRTIO_NET_H
@@ -254,11 +254,11 @@ unsigned vnet_rss_queue(const struct vnet_rss *s, struct vnet_hash h); /* of a s
 
 /* virtio_net_vhost.c. All are [q] of the pair, or with the loops of all of them held. */
 void vnet_kernel_init(struct vnet *n);
-void vnet_kernel_exit(struct vnet *n);			       /* the kernel has none */
-void vnet_kernel_peer(struct vnet *n, struct net_vhost *h);    /* of this peer, NULL: none */
-void vnet_kernel_review(struct vnet *n, unsigned pair);	       /* something may have changed */
+void vnet_kernel_exit(struct vnet *n);			    /* the kernel has none */
+void vnet_kernel_peer(struct vnet *n, struct net_vhost *h); /* of this peer, NULL: none */
+void vnet_kernel_review(struct vnet *n, unsigned pair);	    /* something may have changed */
 void vnet_kernel_review_all(struct vnet *n);
-void vnet_kernel_started(struct vnet *n, unsigned pair);       /* one of its rings was */
+void vnet_kernel_started(struct vnet *n, unsigned pair); /* one of its rings was */
 void vnet_kernel_kicked(struct vnet *n, unsigned pair);
 
 /* virtio_net.c */

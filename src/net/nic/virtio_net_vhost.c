@@ -2,16 +2,17 @@
 /*
  * virtio-net, rings in the kernel (vhost; rows T9 to T11): which queue pairs the kernel has.
  *
- * A pair is the kernel's or ours, both rings together. Whatever may change that, the rings' start and
- * stop, the peer's caps, the link, MSI-X, the number of pairs, ends in a review: reason() says why
- * the kernel cannot have the pair. A pair goes back at once, so that whoever caused the review finds
- * it here; it goes to the kernel by a task, between two batches, when no chain is in our hands. If
- * frames wait somewhere for the guest, that is tried again at its next kick.
+ * A pair is the kernel's or ours, both rings together. Whatever may change that, the rings' start
+ * and stop, the peer's caps, the link, MSI-X, the number of pairs, ends in a review: reason() says
+ * why the kernel cannot have the pair. A pair goes back at once, so that whoever caused the review
+ * finds it here; it goes to the kernel by a task, between two batches, when no chain is in our
+ * hands. If frames wait somewhere for the guest, that is tried again at its next kick.
  *
  * Doorbells go to the kernel directly. So do interrupts by MSI-X: the kernel writes to the vector's
- * eventfd, which says by itself whether the vector is masked (msix.c). The INTx line needs its status
- * register written, so there the kernel writes to an eventfd of ours; the same for an accelerator
- * without irqfds. A bad ring or descriptor comes by a third eventfd, and breaks the ring.
+ * eventfd, which says by itself whether the vector is masked (msix.c). The INTx line needs its
+ * status register written, so there the kernel writes to an eventfd of ours; the same for an
+ * accelerator without irqfds. A bad ring or descriptor comes by a third eventfd, and breaks the
+ * ring.
  *
  * What the kernel does not do: it knows no receive filter. What the TAP gets, the guest gets, and
  * sorts out itself what is not for it, as with every vhost.
@@ -55,7 +56,7 @@ static uint32_t sends_more(const struct vnet *n)
 		uint8_t bit;
 		uint32_t cap;
 	} map[] = {
-		{VIRTIO_NET_F_CSUM, NET_CAP_CSUM},     {VIRTIO_NET_F_HOST_TSO4, NET_CAP_TSO4},
+		{VIRTIO_NET_F_CSUM, NET_CAP_CSUM},	{VIRTIO_NET_F_HOST_TSO4, NET_CAP_TSO4},
 		{VIRTIO_NET_F_HOST_TSO6, NET_CAP_TSO6}, {VIRTIO_NET_F_HOST_ECN, NET_CAP_ECN},
 		{VIRTIO_NET_F_HOST_USO, NET_CAP_USO},
 	};
@@ -259,8 +260,8 @@ static void hand_over(struct loop_task *t)
 
 	if (!h || k->has || reason(k))
 		return;
-	k->waits = !vq_may_lend(ring_of(k, 0)) || !vq_may_lend(ring_of(k, 1)) ||
-		   !h->take(h, k->pair);
+	k->waits =
+		!vq_may_lend(ring_of(k, 0)) || !vq_may_lend(ring_of(k, 1)) || !h->take(h, k->pair);
 	if (k->waits) {
 		h->why[k->pair] = "frames are on their way";
 		return;
@@ -354,10 +355,9 @@ void vnet_kernel_peer(struct vnet *n, struct net_vhost *h)
 			n->vhost->why[i] = NET_VHOST_NOBODY;
 	}
 	n->vhost = h;
-	atomic_store(&n->v.withheld,
-		     h ? (vhost_ring_features() | VIRTIO_BIT(VIRTIO_NET_F_RSS)) & ~h->features &
-				 ~VIRTIO_BIT(VIRTIO_F_VERSION_1)
-		       : 0);
+	atomic_store(&n->v.withheld, h ? (vhost_ring_features() | VIRTIO_BIT(VIRTIO_NET_F_RSS)) &
+						     ~h->features & ~VIRTIO_BIT(VIRTIO_F_VERSION_1)
+				       : 0);
 	vnet_kernel_review_all(n);
 }
 

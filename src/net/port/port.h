@@ -214,8 +214,8 @@ void net_resume(struct net_port *p, unsigned q);
 void net_caps_changed(struct net_port *p);
 
 /*
- * [ctl] Somebody begins or ends to look at the frames that cross this port's wire: from begin to end
- * (several may look) each passes net_push() or net_commit(), none is the kernel's alone.
+ * [ctl] Somebody begins or ends to look at the frames that cross this port's wire: from begin to
+ * end (several may look) each passes net_push() or net_commit(), none is the kernel's alone.
  */
 void net_watch(struct net_port *p, bool begin);
 

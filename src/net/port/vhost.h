@@ -25,8 +25,8 @@ struct net_vhost {
 	int fd[NET_QUEUES];   /* of /dev/vhost-net, with an owner; the backend's */
 	int sock[NET_QUEUES]; /* what VHOST_NET_SET_BACKEND is told */
 	uint64_t features;    /* VHOST_GET_FEATURES, what all of fd[] have */
-	bool vnet_hdr;	      /* sock[] has virtio_net_hdr before each frame, of the card's length */
-	bool force;	      /* also for a guest that does not use MSI-X */
+	bool vnet_hdr; /* sock[] has virtio_net_hdr before each frame, of the card's length */
+	bool force;    /* also for a guest that does not use MSI-X */
 	/* ioctl(), but for tests: 0 or more, or -errno. */
 	int (*ioctl)(int fd, unsigned long request, void *arg);
 	/* [q] The backend reads queue q no more. False: frames that it read before wait for room in
@@ -34,8 +34,8 @@ struct net_vhost {
 	bool (*take)(struct net_vhost *v, unsigned q);
 	/* [q] And reads it again. */
 	void (*give)(struct net_vhost *v, unsigned q);
-	/* Why the kernel does not have the queue (constant text); NULL: it has. Written by the card on
-	 * loop q while it is shown this, else NET_VHOST_NOBODY. */
+	/* Why the kernel does not have the queue (constant text); NULL: it has. Written by the card
+	 * on loop q while it is shown this, else NET_VHOST_NOBODY. */
 	const char *why[NET_QUEUES];
 };
 

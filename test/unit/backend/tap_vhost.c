@@ -274,6 +274,7 @@ static void frames_in_hand_come_first(void **state)
 static void joined_and_unjoined_while_taken(void **state)
 {
 	struct rig *r = *state;
+	char b[100];
 
 	join(r);
 	net_unjoin(r->tap);
@@ -290,6 +291,8 @@ static void joined_and_unjoined_while_taken(void **state)
 	host_sends(r, 1);
 	usleep(20000);
 	assert_int_equal(r->nic.n, 1);
+	/* Nobody has read it. */
+	assert_int_equal(read(r->v->sock[0], b, sizeof(b)), 60);
 }
 
 static void note(void *opaque, const char *text)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * virtio-net whose rings the kernel takes (T9, T11): when it may, that nothing is lost or doubled on
- * the way there and back, interrupts, errors. The kernel is ../virtio/fake_vhost.h; the second peer has
- * no vhost.
+ * virtio-net whose rings the kernel takes (T9, T11): when it may, that nothing is lost or doubled
+ * on the way there and back, interrupts, errors. The kernel is ../virtio/fake_vhost.h; the second
+ * peer has no vhost.
  */
 #include "card.h"
 
@@ -38,6 +38,15 @@ static void caps(const struct net_port *p, struct net_caps *c)
 	c->vhost = &backend.v;
 }
 
+/* The backend has all its queues back before the card is gone from its wire. */
+static void detach(struct net_port *p)
+{
+	(void)p;
+	for (unsigned i = 0; i < FAKE_DEVICES; i++)
+		assert_false(fake_vhost_runs(&fake_vhost[i]));
+	assert_int_equal(backend.taken, backend.given);
+}
+
 static struct net_port_ops ops;
 
 /* Not joined. */
@@ -61,6 +70,7 @@ static struct card *new_card(const char *opts, bool force)
 	};
 	ops = peer_ops;
 	ops.caps = caps;
+	ops.detach = detach;
 	c = card_new(opts);
 	c->peer[0].port.ops = &ops;
 	return c;
@@ -369,6 +379,25 @@ static void reset_and_again(void **state)
 	card_free(c);
 }
 
+/* By the legacy interface, one queue alone. */
+static void a_ring_is_taken_away(void **state)
+{
+	struct card *c = make("", PLAIN);
+	uint16_t port = (uint16_t)c->pci->bar[0].io.base;
+
+	(void)state;
+	assert_true(in_kernel(0));
+	card_post(c, 0, 1526);
+	pc_outl(&c->pc, port + VIRTIO_PCI_QUEUE_SEL, 1, 2);
+	pc_outl(&c->pc, port + VIRTIO_PCI_QUEUE_PFN, 0, 4);
+	why_not(0, "not ready");
+	assert_int_equal(backend.given, 1);
+	/* The other one works on, here. */
+	assert_int_equal(card_push_one(c, card_bcast, 60, NULL), 1);
+	assert_int_equal(card_done(c, 0), 1);
+	card_free(c);
+}
+
 static void short_header(void **state)
 {
 	struct card *c = make("", EVENT);
@@ -603,6 +632,7 @@ int main(void)
 		cmocka_unit_test(a_used_index_from_the_guest),
 		cmocka_unit_test(link_down),
 		cmocka_unit_test(reset_and_again),
+		cmocka_unit_test(a_ring_is_taken_away),
 		cmocka_unit_test(short_header),
 		cmocka_unit_test(what_the_kernel_lacks_is_not_offered),
 		cmocka_unit_test(what_the_kernel_lacks_stays_here),

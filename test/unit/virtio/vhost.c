@@ -123,8 +123,7 @@ static void a_socket_without_headers(void **state)
 	const char *what;
 
 	assert_int_equal(begin(f, BIT(VIRTIO_F_VERSION_1), true, &what), 0);
-	assert_true(f->f->features ==
-		    (BIT(VIRTIO_F_VERSION_1) | BIT(VHOST_NET_F_VIRTIO_NET_HDR)));
+	assert_true(f->f->features == (BIT(VIRTIO_F_VERSION_1) | BIT(VHOST_NET_F_VIRTIO_NET_HDR)));
 }
 
 static void let_go(const struct fix *f)
