@@ -59,7 +59,7 @@ def one_card(tap, folder, kind, vectors):
 
     def traffic():
         state["gw"] = wire.resolve(card)
-        for seq in range(300 if kind is wire.Modern and vectors else 20):  # once around the rings
+        for seq in range(20):
             wire.ping(card, state["gw"], seq)
 
     def bad(act):
@@ -74,7 +74,7 @@ def one_card(tap, folder, kind, vectors):
         in_kernel()
 
     def link():
-        for up in ("off", "on") * 5:
+        for up in ("off", "on") * 2:
             monitor("%s/%s.mon" % (folder, name), "set_link n0 " + up)
         wire.ping(card, state["gw"], 5)
         in_kernel()
@@ -120,7 +120,7 @@ def main():
                     "ip neigh add 10.0.2.15 lladdr 52:54:00:01:02:03 dev vh0 nud permanent"):
         subprocess.run(command.split(), check=True)
     folder = tempfile.mkdtemp(prefix="vmwire-vhost-")
-    cards = [(kind, vectors) for kind in (wire.Legacy, wire.Modern) for vectors in (0, 3)]
+    cards = [(wire.Legacy, 0), (wire.Modern, 3)]
     tap = wire.Tap(len(cards) * (7 + len(wire.MALFORMED)))
     try:
         for kind, vectors in cards:

@@ -109,6 +109,13 @@ if [ "$vw_pairs" ]; then
 		say pairs $n
 		read -r go
 	done
+	while [ -e /sys/class/net/eth0 ]; do usleep 20000; done
+	say gone
+	up
+	until ping -c 1 -W 1 10.0.2.9 >/dev/null; do :; done
+	both replaced 4
+	say replaced
+	read -r go
 fi
 END
 } | initrd plain tools
@@ -253,7 +260,7 @@ stop line
 # --- two queue pairs, descriptors from the shell
 exec 7<>/dev/vhost-net 8<>/dev/vhost-net
 more="vw.pairs=2" run mq 10.0.2.18 -smp 2 -netdev "tap,id=t0,ifname=vwv3,script=no,downscript=no,queues=2,vhostfds=7:8" \
-	-device virtio-net-pci,netdev=t0,mq=on
+	-device virtio-net-pci,netdev=t0,mq=on,id=pairs
 exec 7>&- 8>&-
 check "a guest with two queue pairs, vhostfds=" await mq "vw: done" 90
 is "ethtool -l: two of two" "$(said mq channels)" "2 2 "
@@ -267,6 +274,15 @@ go mq
 check "two pairs again" await mq "vw: pairs 2" 60
 both mq pairs2 4 "two pairs again"
 is "the kernel has both again" "$(state mq)" "queues 0 to 1 in the kernel, not counted here;"
+complaints=$(monitor mq device_del pairs | grep -v vmwire)
+go mq
+check "the card is unplugged" await mq "vw: gone" 60
+is "the kernel has none" "$(state mq)" "queues 0 to 1 in user space: no virtio card is alone with it;"
+complaints+=$(monitor mq device_add virtio-net-pci,netdev=t0,mq=on | grep -v vmwire)
+check "another one comes" await mq "vw: replaced" 60
+both mq replaced 4 "the other card"
+is "the kernel has its first pair" "$(state mq)" "$kernel_has""queue 1 in user space: the guest does not use it;"
+is "the monitor has nothing to complain of" "$complaints" ""
 go mq
 check "the guest ends well" await mq "vw: status 0" 60
 
@@ -297,4 +313,9 @@ is "without the device: one line, and on it goes" "$(fallback -netdev "tap,id=t0
 like "with vhostforce=on it does not" "$(refused -netdev "tap,id=t0,ifname=vwv0,$tap,vhostforce=on")" \
 	"^1 vmwire: -netdev tap: vhostforce=on: tap: vhost=on: /dev/vhost-net: No such file.*modprobe vhost_net$"
 mv /dev/vhost-away /dev/vhost-net
+
+# --- a driver that breaks the rules one by one, without a guest
+"$VMWIRE_TOP/test/wire/vhost.py" "$vmwire" >"$tmp/wire" 2>&1
+is "test/wire/vhost.py" "$(grep -v '^ok\|^1\.\.\|stopped, its driver must reset' "$tmp/wire")" ""
+at_least "tests in it" "$(grep -c '^ok' "$tmp/wire")" 26
 finish
