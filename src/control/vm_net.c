@@ -221,6 +221,7 @@ int vm_net_join_one(struct vm *vm, struct vm_net *v, struct err *e)
 struct census {
 	struct vm *vm;
 	unsigned nics, backends;
+	const char *vhost; /* name of one that has it */
 };
 
 static void count_member(struct net_port *end, void *arg)
@@ -231,6 +232,8 @@ static void count_member(struct net_port *end, void *arg)
 		if (end->peer && c->vm->net[i].port == end->peer) {
 			c->nics += c->vm->net[i].nic != NULL;
 			c->backends += c->vm->net[i].nic == NULL;
+			if (end->peer->caps.vhost)
+				c->vhost = end->peer->name;
 		}
 	}
 }
@@ -252,6 +255,11 @@ static void warn_lonely(struct vm *vm)
 			log_warn("hub %u is not connected to host network", hub_id(vm->hubs[i]));
 		else if (!c.nics && c.backends < 2)
 			log_warn("hub %u with no nics", hub_id(vm->hubs[i]));
+		if (c.vhost && c.nics + c.backends > 2)
+			log_warn("hub %u has %u members: vhost=on of %s has no effect among more "
+				 "than two; a card joined to it by -netdev tap,id=ID,vhost=on and "
+				 "-device …,netdev=ID would have it",
+				 hub_id(vm->hubs[i]), c.nics + c.backends, c.vhost);
 	}
 }
 

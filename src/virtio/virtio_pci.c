@@ -237,6 +237,59 @@ static void join_here(struct virtio_queue *like)
 		log_err(&e);
 }
 
+/* --- lent rings ----------------------------------------------------------------------------- */
+
+uint16_t virtio_pci_lend(struct virtio_pci *v, unsigned i)
+{
+	struct virtio_queue *q = &v->q[i];
+
+	loop_del_fd(atomic_load(&q->loop), &q->watch);
+	return vq_lend(&q->ring);
+}
+
+void virtio_pci_take_back(struct virtio_pci *v, unsigned i, uint16_t next)
+{
+	struct virtio_queue *q = &v->q[i];
+	struct err e;
+
+	vq_take_back(&q->ring, next);
+	/* Looks at the ring, too: see there. */
+	if (virtio_pci_set_loop(v, i, atomic_load(&q->loop), &e) < 0)
+		log_err(&e);
+}
+
+int virtio_pci_call(struct virtio_pci *v, unsigned i)
+{
+	uint16_t vec = atomic_load(&v->q[i].vector);
+	int fd;
+
+	if (!atomic_load(&v->msix_on))
+		return VIRTIO_CALL_HERE;
+	if (vec == VIRTIO_MSI_NO_VECTOR)
+		return VIRTIO_CALL_NONE;
+	fd = msix_irqfd(&v->pci, vec);
+	return fd < 0 ? VIRTIO_CALL_HERE : fd;
+}
+
+void virtio_pci_interrupt(struct virtio_pci *v, unsigned i)
+{
+	notify_queue(&v->q[i]);
+}
+
+static void rewired_here(struct virtio_queue *q)
+{
+	q->dev->ops->rewired(q->dev, q->index);
+}
+
+void virtio_set_vector(struct virtio_queue *q, uint16_t vec)
+{
+	struct virtio_pci *v = q->dev;
+
+	atomic_store(&q->vector, virtio_use_vector(v, vec));
+	if (v->ops->rewired && q->enabled && virtio_driver_ok(v))
+		on_queue(q, rewired_here);
+}
+
 void virtio_pci_follow(struct virtio_pci *v, unsigned i, unsigned like)
 {
 	if (atomic_load(&v->q[i].loop) == atomic_load(&v->q[like].loop))
@@ -339,6 +392,7 @@ uint64_t virtio_offer(struct virtio_pci *v, bool legacy)
 		f |= VIRTIO_BIT(VIRTIO_F_VERSION_1);
 	if (!legacy && v->conf.packed)
 		f |= VIRTIO_BIT(VIRTIO_F_RING_PACKED);
+	f &= ~atomic_load(&v->withheld);
 	v->offered |= f;
 	return f;
 }
@@ -454,7 +508,10 @@ static void on_msix_changed(struct pci_dev *d)
 {
 	struct virtio_pci *v = container_of(d, struct virtio_pci, pci);
 
-	atomic_store(&v->msix_on, msix_enabled(d));
+	if (atomic_exchange(&v->msix_on, msix_enabled(d)) == msix_enabled(d) || !v->ops->rewired)
+		return;
+	for (unsigned i = 0; i < v->conf.nqueues; i++)
+		on_queue(&v->q[i], rewired_here);
 }
 
 static void on_config_read(struct pci_dev *d, unsigned off, unsigned len)

@@ -44,6 +44,8 @@ struct virtio_ops {
 	void (*stopped)(struct virtio_pci *v, unsigned i);
 	/* [q] The driver kicked queue i, which runs. */
 	void (*kicked)(struct virtio_pci *v, unsigned i);
+	/* [q] Optional. Queue i interrupts by another way now: virtio_pci_call(). */
+	void (*rewired)(struct virtio_pci *v, unsigned i);
 	/* [q] of queue 0. Back to the state after power-on; all queues were stopped. */
 	void (*reset)(struct virtio_pci *v);
 	/* Frees the device; the transport has let go of everything. */
@@ -88,6 +90,7 @@ struct virtio_pci {
 	uint8_t isr;
 	_Atomic uint8_t status;
 	_Atomic uint64_t features;   /* acknowledged; fixed while a queue runs */
+	_Atomic uint64_t withheld;   /* not offered just now, whatever the options say */
 	_Atomic uint32_t generation; /* of the device-specific configuration */
 	_Atomic uint16_t config_vector;
 	_Atomic bool msix_on;
@@ -129,6 +132,23 @@ void virtio_pci_kick(struct virtio_pci *v, unsigned i);
  * that the ring broke: NEEDS_RESET (2.1.1), counted. Once per batch. */
 void virtio_pci_done(struct virtio_pci *v, unsigned i);
 
+/* What virtio_pci_call() answers instead of a descriptor. */
+#define VIRTIO_CALL_NONE (-1) /* nobody is interrupted: the driver gave the queue no vector */
+#define VIRTIO_CALL_HERE (-2) /* virtio_pci_interrupt() has to do it */
+
+/*
+ * [q] Lends queue i's ring, for which vq_may_lend(), to somebody else, who begins at the index
+ * returned and watches the doorbell, q[i].kick, which nobody here does meanwhile.
+ */
+uint16_t virtio_pci_lend(struct virtio_pci *v, unsigned i);
+/* [q] And takes it back; the driver may have stopped it meanwhile. What waits in it is kicked. */
+void virtio_pci_take_back(struct virtio_pci *v, unsigned i, uint16_t next);
+/* The eventfd that interrupts for queue i by itself, masked or not; or VIRTIO_CALL_*. It stays open
+ * until the device goes. */
+int virtio_pci_call(struct virtio_pci *v, unsigned i);
+/* Interrupts for queue i. Any thread. */
+void virtio_pci_interrupt(struct virtio_pci *v, unsigned i);
+
 /* The device-specific configuration changed: new generation, configuration interrupt. Any
  * thread. */
 void virtio_pci_config_changed(struct virtio_pci *v);
@@ -157,6 +177,7 @@ void virtio_set_status(struct virtio_pci *v, uint8_t val);
 void virtio_reset(struct virtio_pci *v);
 void virtio_queue_enable(struct virtio_pci *v, unsigned i, bool on);
 uint16_t virtio_use_vector(struct virtio_pci *v, uint16_t vec); /* the vector, or NO_VECTOR */
+void virtio_set_vector(struct virtio_queue *q, uint16_t vec);
 uint8_t virtio_read_isr(struct virtio_pci *v);
 
 /* Layout of the modern BAR: offsets and the distance of two doorbells, bytes. */

@@ -72,7 +72,7 @@ static void common_queue_write(struct virtio_pci *v, unsigned reg, const uint8_t
 		return;
 	switch (reg) {
 	case VIRTIO_PCI_COMMON_Q_MSIX:
-		atomic_store(&q->vector, virtio_use_vector(v, get_le16(p)));
+		virtio_set_vector(q, get_le16(p));
 		return;
 	case VIRTIO_PCI_COMMON_Q_ENABLE:
 		/* 4.1.4.3.2: a driver must not write 0; it does nothing. */
@@ -291,7 +291,7 @@ static void legacy_write_reg(struct virtio_pci *v, unsigned reg, const uint8_t *
 		return;
 	case VIRTIO_MSI_QUEUE_VECTOR:
 		if (selected(v))
-			atomic_store(&selected(v)->vector, virtio_use_vector(v, get_le16(p)));
+			virtio_set_vector(selected(v), get_le16(p));
 		return;
 	default:
 		return;

@@ -379,3 +379,44 @@ bool vq_kicks_on(struct virtqueue *q)
 	}
 	return idx != q->next;
 }
+
+/* --- lending -------------------------------------------------------------------------------- */
+
+/* Are the chains given back the ones popped last, in their order? Then the avail ring still has
+ * them (if the driver leaves it alone, as it must). */
+static bool back_are_latest(const struct virtqueue *q)
+{
+	uint16_t from = (uint16_t)(q->next - q->nback);
+
+	for (unsigned i = 0; i < q->nback; i++) {
+		const uint16_t *p = &q->avail->ring[(uint16_t)(from + i) & (q->size - 1)];
+
+		if (load16(p, __ATOMIC_RELAXED) != q->back[q->nback - 1 - i])
+			return false;
+	}
+	return true;
+}
+
+bool vq_may_lend(const struct virtqueue *q)
+{
+	/* Whatever was popped was put or given back: nothing is in our hands. */
+	return q->running && !q->broken && !q->packed && q->put == q->shown &&
+	       (uint16_t)(q->next - q->nback) == q->put && back_are_latest(q);
+}
+
+uint16_t vq_lend(struct virtqueue *q)
+{
+	q->nback = 0;
+	q->running = false;
+	q->lent = true;
+	return q->put;
+}
+
+void vq_take_back(struct virtqueue *q, uint16_t next)
+{
+	if (!q->lent)
+		return;
+	q->lent = false;
+	q->next = q->seen = q->put = q->shown = next;
+	q->running = !q->broken;
+}

@@ -57,6 +57,7 @@ struct vq_packed {
 
 struct virtqueue {
 	bool running, broken;
+	bool lent; /* somebody else works on the ring: vq_lend() */
 	bool event_idx, indirect, packed;
 	uint16_t max, size; /* largest size allowed; the driver's */
 	const char *why;    /* constant text: why it is broken */
@@ -123,6 +124,26 @@ bool vq_kicks_on(struct virtqueue *q);
 
 /* Chains that are ready to be popped now, given-back ones included. */
 unsigned vq_ready(struct virtqueue *q);
+
+/*
+ * Can the ring be lent just now? Only a split one that runs, between two batches, when the chains
+ * that were given back are the latest ones: then an index tells where it stands.
+ */
+bool vq_may_lend(const struct virtqueue *q);
+/*
+ * Hands such a ring to somebody else (the kernel): nobody pops or puts here until vq_take_back().
+ * Returns the avail index from which on nothing was used; it is the used index as well.
+ */
+uint16_t vq_lend(struct virtqueue *q);
+
+/* The ring is ours again; the other one has used all chains before avail index next. */
+void vq_take_back(struct virtqueue *q, uint16_t next);
+
+/* Started and not broken, whoever works on it. */
+static inline bool vq_live(const struct virtqueue *q)
+{
+	return q->mem && !q->broken;
+}
 
 /* Marks the queue broken from outside: a chain without sense for the device. why: constant. */
 void vq_break(struct virtqueue *q, const char *why);

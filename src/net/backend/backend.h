@@ -34,6 +34,8 @@ struct net_backend {
 	 * it is not chosen). Fails when neither can be. May be NULL.
 	 */
 	int (*claim)(struct net_port *p, uint8_t mac[6], bool chosen, struct err *e);
+	/* [ctl] Lines below the port's own in `info network`; loops are parked. May be NULL. */
+	void (*below)(const struct net_port *p, const struct text_out *out);
 	/* [ctl] Details for the monitor (`info usernet`); loops are parked. May be NULL. */
 	void (*details)(const struct net_port *p, const struct text_out *out);
 	/* [ctl] Adds a forward from the host, "tcp|udp:[hostaddr]:hostport-[guestaddr]:guestport",

@@ -18,6 +18,10 @@
  * A peer that takes no large frames (a card without TSO towards its guest) gets them all the same,
  * by push(), and net_push() cuts them.
  *
+ * With vhost (tap_vhost.c) a virtio card may lend its rings to the kernel, queue by queue; such a
+ * queue is not read here. Then header and offloads are the guest's own, as the kernel passes both
+ * on without a look at them.
+ *
  * EPOLLIN is level-triggered: a full batch simply ends the callback. While the peer has no room
  * we keep still, and stop watching at the first event that finds us so.
  */
@@ -58,6 +62,8 @@ struct tap_queue {
 	unsigned q;
 	int fd;
 	bool detached; /* from the interface; with the wire's loops held */
+	bool taken;    /* the kernel has the card's rings of this queue */
+	bool on;       /* attached to a wire */
 	struct loop_fd w;
 	uint32_t events; /* watched */
 	bool no_room;	 /* the peer's; nothing is read until it resumes */
@@ -80,7 +86,9 @@ struct tap {
 	char how[sizeof(((struct tap_dev *)NULL)->how)];
 	void (*end)(void *arg); /* see struct tap_dev; NULL once it was called */
 	void *arg;
+	unsigned hdr; /* bytes of virtio_net_hdr on the descriptors; 0: none */
 	unsigned n;
+	struct net_vhost vhost; /* n 0: none */
 	struct tap_queue q[NET_QUEUES];
 };
 
@@ -155,7 +163,7 @@ static unsigned tap_push(struct net_port *p, unsigned q, struct net_frame *f, un
 
 		if (t->tap->vnet) {
 			put_hdr(&h, &f[i].off);
-			f[i].vec[0] = (struct iovec){&h, VNET_HDR};
+			f[i].vec[0] = (struct iovec){&h, t->tap->hdr};
 		}
 		do {
 			rc = writev(t->fd, t->tap->vnet ? f[i].vec : f[i].vec + 1,
@@ -226,12 +234,12 @@ static unsigned drain_own(struct tap_queue *t, unsigned max)
 	while (t->tail < max && OWN_BUF - used >= FRAME_BUF) {
 		struct virtio_net_hdr_mrg_rxbuf h = {0};
 		struct net_offload off;
-		struct iovec vec[2] = {{&h, VNET_HDR}, {t->buf + used, NET_FRAME_MAX}};
+		struct iovec vec[2] = {{&h, t->tap->hdr}, {t->buf + used, NET_FRAME_MAX}};
 		ssize_t rc = t->tap->vnet ? tap_readv(t, vec, 2) : tap_readv(t, vec + 1, 1);
 
 		if (rc < 0)
 			break;
-		rc -= t->tap->vnet ? VNET_HDR : 0;
+		rc -= t->tap->hdr;
 		if (rc < (ssize_t)ETH_HDR) {
 			net_drop(&t->tap->port, t->q, "runt frame from the TAP");
 			continue;
@@ -264,7 +272,7 @@ static enum fill fill_slot(struct tap_queue *t, struct net_slot *s)
 	unsigned n = 1;
 	ssize_t rc;
 
-	vec[0] = (struct iovec){&h, VNET_HDR};
+	vec[0] = (struct iovec){&h, t->tap->hdr};
 	n += iov_slice(s->f.vec + 1, s->f.nvec - 1, 0, room, vec + 1, NET_VEC_MAX - 1, NULL);
 	if (room < NET_FRAME_MAX)
 		vec[n++] = (struct iovec){t->buf + room, NET_FRAME_MAX - room};
@@ -272,7 +280,7 @@ static enum fill fill_slot(struct tap_queue *t, struct net_slot *s)
 		rc = t->tap->vnet ? tap_readv(t, vec, n) : tap_readv(t, vec + 1, n - 1);
 		if (rc < 0)
 			return EMPTY;
-		rc -= t->tap->vnet ? VNET_HDR : 0;
+		rc -= t->tap->hdr;
 		if (rc < (ssize_t)ETH_HDR)
 			net_drop(&t->tap->port, t->q, "runt frame from the TAP");
 	} while (rc < (ssize_t)ETH_HDR);
@@ -372,6 +380,77 @@ static void tap_resume(struct net_port *p, unsigned q)
 	watch(t, t->events | EPOLLIN);
 }
 
+/* --- the kernel's data path ----------------------------------------------------------------- */
+
+static bool has_vhost(const struct tap *t)
+{
+	return t->vhost.n && t->port.peer_caps.vnet_hdr;
+}
+
+/* The kernel copies headers between card and interface as they are: their length is the card's. It
+ * stays while a queue is taken: what changes it on a wire of several has taken all back before. */
+static void set_hdr(struct tap *t)
+{
+	uint32_t card = t->port.peer_caps.vnet_hdr;
+	int len = has_vhost(t) && card < VNET_HDR ? (int)card : (int)VNET_HDR;
+
+	for (unsigned q = 0; q < t->n; q++)
+		if (t->q[q].taken)
+			return;
+	if (!t->vnet || (unsigned)len == t->hdr)
+		return;
+	if (ioctl(t->q[0].fd, TUNSETVNETHDRSZ, &len) < 0) {
+		log_warn("%s: TUNSETVNETHDRSZ %d on %s: %s", t->port.name, len, t->ifname,
+			 strerror(errno));
+		return;
+	}
+	t->hdr = (unsigned)len;
+}
+
+static bool vhost_take(struct net_vhost *v, unsigned q)
+{
+	struct tap *t = container_of(v, struct tap, vhost);
+	struct tap_queue *tq = &t->q[q];
+
+	if (!flush_own(tq) || (t->vnet && t->hdr != MIN(t->port.peer_caps.vnet_hdr, VNET_HDR)))
+		return false;
+	if (tq->on)
+		loop_del_fd(t->port.loop[q], &tq->w);
+	tq->no_room = tq->want_out = false;
+	tq->taken = true;
+	return true;
+}
+
+static int watch_queue(struct tap_queue *tq)
+{
+	tq->events = EPOLLIN;
+	return loop_add_fd(tq->tap->port.loop[tq->q], &tq->w, tq->fd, tq->events, tap_event);
+}
+
+static void vhost_give(struct net_vhost *v, unsigned q)
+{
+	struct tap *t = container_of(v, struct tap, vhost);
+	struct tap_queue *tq = &t->q[q];
+	int rc;
+
+	tq->taken = false;
+	/* A hub may have asked for it while the queue was taken. */
+	if (t->port.nqueues == 1)
+		set_hdr(t);
+	if (!tq->on)
+		return;
+	rc = watch_queue(tq);
+	if (rc)
+		log_warn("%s: cannot watch %s: %s", t->port.name, t->ifname, strerror(-rc));
+}
+
+/* Nobody has said yet why not. */
+static void vhost_idle(struct tap *t)
+{
+	for (unsigned q = 0; q < t->vhost.n; q++)
+		t->vhost.why[q] = NET_VHOST_NOBODY;
+}
+
 /* --- joining -------------------------------------------------------------------------------- */
 
 static void tap_caps(const struct net_port *p, struct net_caps *c)
@@ -379,6 +458,8 @@ static void tap_caps(const struct net_port *p, struct net_caps *c)
 	const struct tap *t = container_of(p, struct tap, port);
 
 	*c = (struct net_caps){.queues = t->n};
+	if (t->vhost.n)
+		c->vhost = (struct net_vhost *)(uintptr_t)&t->vhost;
 	if (t->vnet)
 		c->offloads = NET_CAP_CSUM | NET_CAP_TSO4 | NET_CAP_TSO6 | NET_CAP_ECN |
 			      (t->uso ? NET_CAP_USO : 0);
@@ -387,11 +468,13 @@ static void tap_caps(const struct net_port *p, struct net_caps *c)
 /*
  * Tells the kernel what the peer takes; the kernel segments the rest itself. To a peer that takes
  * no large frames they come all the same, and net_push() cuts them: one read and one way through
- * the kernel for 64 KiB instead of 45, at the price of a copy.
+ * the kernel for 64 KiB instead of 45, at the price of a copy. Not where the kernel may serve the
+ * guest: nobody would cut them.
  */
 static int set_offload(struct tap *t)
 {
-	uint32_t caps = takes_large(t) ? t->port.peer_caps.offloads : NET_CAP_OFFLOADS;
+	uint32_t caps =
+		takes_large(t) || has_vhost(t) ? t->port.peer_caps.offloads : NET_CAP_OFFLOADS;
 	unsigned long f = 0;
 
 	if (!t->vnet)
@@ -444,6 +527,7 @@ static void tap_peer_caps_changed(struct net_port *p)
 	if (rc)
 		log_warn("%s: cannot change the offloads of %s: %s", p->name, t->ifname,
 			 strerror(-rc));
+	set_hdr(t);
 	rc = set_queues(t);
 	if (rc)
 		log_warn("%s: cannot attach or detach a queue of %s: %s", p->name, t->ifname,
@@ -457,11 +541,13 @@ static void tap_detach(struct net_port *p)
 	for (unsigned i = 0; i < p->nqueues; i++) {
 		struct tap_queue *q = &t->q[i];
 
+		q->on = false;
 		loop_del_fd(p->loop[i], &q->w);
 		for (; q->head < q->tail; q->head++)
 			net_drop(p, i, "unplugged before the peer had room");
 		q->head = q->tail = 0;
 	}
+	vhost_idle(t);
 }
 
 static int tap_attach(struct net_port *p, struct err *e)
@@ -472,6 +558,7 @@ static int tap_attach(struct net_port *p, struct err *e)
 	if (rc)
 		return err_set(e, -rc, "%s: TUNSETOFFLOAD on %s: %s", p->name, t->ifname,
 			       strerror(-rc));
+	set_hdr(t);
 	rc = set_queues(t);
 	if (rc)
 		return err_set(e, -rc, "%s: TUNSETQUEUE on %s: %s", p->name, t->ifname,
@@ -481,8 +568,8 @@ static int tap_attach(struct net_port *p, struct err *e)
 
 		q->no_room = q->want_out = false;
 		q->ask = 4;
-		q->events = EPOLLIN;
-		rc = loop_add_fd(p->loop[i], &q->w, q->fd, q->events, tap_event);
+		q->on = true;
+		rc = q->taken ? 0 : watch_queue(q);
 		if (rc) {
 			tap_detach(p);
 			return err_set(e, -rc, "%s: cannot watch %s: %s", p->name, t->ifname,
@@ -496,8 +583,8 @@ static void tap_info(const struct net_port *p, char *buf, size_t len)
 {
 	const struct tap *t = container_of(p, struct tap, port);
 	unsigned attached = 0;
-	int n = snprintf(buf, len, "ifname=%s%s%s,vnet_hdr=%s", t->ifname, t->how[0] ? "," : "",
-			 t->how, t->vnet ? "on" : "off");
+	int n = snprintf(buf, len, "ifname=%s%s%s,vnet_hdr=%s%s", t->ifname, t->how[0] ? "," : "",
+			 t->how, t->vnet ? "on" : "off", t->vhost.n ? ",vhost=on" : "");
 
 	for (unsigned i = 0; i < t->n; i++)
 		attached += !t->q[i].detached;
@@ -535,6 +622,8 @@ static void tap_destroy(struct net_port *p)
 			close(t->q[i].fd);
 		free(t->q[i].buf);
 	}
+	for (unsigned i = 0; i < t->vhost.n; i++)
+		close(t->vhost.fd[i]);
 	free(t);
 }
 
@@ -575,6 +664,7 @@ int tap_port_new(struct tap_dev *dev, const char *id, struct net_port **port, st
 		dev->fd[i] = -1;
 	}
 	t->vnet = dev->vnet;
+	t->hdr = dev->vnet ? VNET_HDR : 0;
 	t->uso = dev->uso;
 	snprintf(t->ifname, sizeof(t->ifname), "%s", dev->ifname);
 	snprintf(t->how, sizeof(t->how), "%s", dev->how);
@@ -584,4 +674,30 @@ int tap_port_new(struct tap_dev *dev, const char *id, struct net_port **port, st
 	dev->arg = NULL;
 	*port = &t->port;
 	return 0;
+}
+
+void tap_set_vhost(struct net_port *p, const struct tap_vhost *v,
+		   int (*ioctl_fn)(int fd, unsigned long request, void *arg))
+{
+	struct tap *t = tap_of(p);
+
+	t->vhost = (struct net_vhost){
+		.n = v->n,
+		.features = v->features,
+		.vnet_hdr = t->vnet,
+		.force = v->force,
+		.ioctl = ioctl_fn,
+		.take = vhost_take,
+		.give = vhost_give,
+	};
+	for (unsigned i = 0; i < v->n; i++) {
+		t->vhost.fd[i] = v->fd[i];
+		t->vhost.sock[i] = t->q[i].fd;
+	}
+	vhost_idle(t);
+}
+
+const struct net_vhost *tap_get_vhost(const struct net_port *p)
+{
+	return &container_of((struct net_port *)(uintptr_t)p, struct tap, port)->vhost;
 }

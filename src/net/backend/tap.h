@@ -8,8 +8,10 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "net/port/port.h"
+#include "net/backend/backend.h"
+#include "net/port/vhost.h"
 
+enum tap_switch { TAP_OFF, TAP_ON, TAP_LEFT_OUT };
 enum tap_vnet { TAP_VNET_OFF, TAP_VNET_ON, TAP_VNET_AUTO };
 
 #define TAP_FD_NONE	UINT32_MAX /* fd= not given */
@@ -22,11 +24,14 @@ struct tap_opts {
 	char *script, *downscript;
 	int vnet_hdr; /* enum tap_vnet */
 	uint64_t sndbuf;
-	uint32_t queues; /* 0: not given */
-	char *fds;	 /* "a:b:c", or NULL */
-	char *helper;	 /* a program or a shell command */
-	char *br;	 /* the bridge that it is told; or NULL */
-	char *unused;	 /* options that are errors so far */
+	uint32_t queues;  /* 0: not given */
+	char *fds;	  /* "a:b:c", or NULL */
+	char *helper;	  /* a program or a shell command */
+	char *br;	  /* the bridge that it is told; or NULL */
+	int vhost;	  /* enum tap_switch */
+	uint32_t vhostfd; /* or TAP_FD_NONE */
+	char *vhostfds;	  /* "a:b:c", or NULL */
+	bool vhostforce;
 };
 
 /* An open TAP, non-blocking, IFF_NO_PI; with vnet, 12-byte virtio_net_hdr. */
@@ -41,6 +46,30 @@ struct tap_dev {
 	void (*end)(void *arg);
 	void *arg;
 };
+
+/* The kernel's data path, before there is a TAP for it. */
+struct tap_vhost {
+	unsigned n;	    /* queues; 0: none */
+	int fd[NET_QUEUES]; /* of /dev/vhost-net, with this process as their owner */
+	uint64_t features;
+	bool force;
+	bool given;	   /* the descriptors were handed over: not ours before a port has them */
+	struct err missed; /* code 0, or why there is none although it was wished for */
+};
+
+/* --- tap_vhost.c ------------------------------------------------------------------------------ */
+
+/*
+ * Opens, or looks at, a vhost descriptor for each queue, if the options want it. A device that is
+ * not there is no error, except for vhostforce=on; descriptors that were handed over and cannot be
+ * used are. After an error nothing is open.
+ */
+int tap_vhost_open(const struct tap_opts *o, unsigned queues, struct tap_vhost *v, struct err *e);
+void tap_vhost_close(struct tap_vhost *v);
+/* A port of as many queues takes them over; says now what was missed. */
+void tap_vhost_join(struct net_port *p, struct tap_vhost *v);
+/* net_backend.below: whose each queue is, and what the interface has counted. */
+void tap_vhost_below(const struct net_port *p, const struct text_out *out);
 
 /* --- tap_open.c ------------------------------------------------------------------------------- */
 
@@ -59,6 +88,9 @@ int tap_finish(struct tap_dev *d, uint64_t sndbuf, const char *id, struct net_po
 /* Closes what *d still has; d->end is not called. */
 void tap_dev_close(struct tap_dev *d);
 
+/* Parses "a:b:c" of option opt. Returns how many there are, or -errno. */
+int tap_parse_fds(const char *opt, const char *fds, int fd[NET_QUEUES], struct err *e);
+
 /* --- tap.c: the data path --------------------------------------------------------------------- */
 
 /* Makes an unjoined port, which takes over dev->fd, end and arg. On failure dev keeps them. */
@@ -68,5 +100,12 @@ int tap_port_new(struct tap_dev *dev, const char *id, struct net_port **port, st
 void tap_leave(struct net_port *p);
 const char *tap_ifname(const struct net_port *p);
 void *tap_arg(const struct net_port *p); /* dev->arg */
+
+/* Gives an unjoined port a data path in the kernel; its descriptors are the port's from now on.
+ * ioctl: net_vhost.ioctl. */
+void tap_set_vhost(struct net_port *p, const struct tap_vhost *v,
+		   int (*ioctl)(int fd, unsigned long request, void *arg));
+/* n 0: none */
+const struct net_vhost *tap_get_vhost(const struct net_port *p);
 
 #endif

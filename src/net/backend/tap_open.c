@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * TAP: options and opening (rows T1 to T8). Either /dev/net/tun makes (or takes) the interface and
- * a script sets it up, or a helper does both (helper=), or the user hands over a descriptor (fd=).
- * What comes from elsewhere is looked at, not believed. Several queues are several descriptors:
- * each TUNSETIFF with IFF_MULTI_QUEUE adds one (queues=), or all of them are handed over (fds=).
+ * TAP: options and opening (rows T1 to T8; vhost is in tap_vhost.c). Either /dev/net/tun makes (or
+ * takes) the interface and a script sets it up, or a helper does both (helper=), or the user hands
+ * over a descriptor (fd=). What comes from elsewhere is looked at, not believed. Several queues are
+ * several descriptors: each TUNSETIFF with IFF_MULTI_QUEUE adds one (queues=), or all of them are
+ * handed over (fds=).
  *
  * The interface lives as long as a descriptor of it: it is gone when vmwire is, however that ended.
  */
@@ -34,7 +35,6 @@
 #define TUN_DEV	     "/dev/net/tun"
 #define DEFAULT_UP   "/etc/qemu-ifup"
 #define DEFAULT_DOWN "/etc/qemu-ifdown"
-#define NOT_YET	     "not implemented yet"
 #define SCRIPT_MS    60000u
 
 static const char *const on_off[] = {"off", "on", NULL};
@@ -57,14 +57,14 @@ static const struct opt tap_table[] = {
 	 .help = "program (or shell command) that makes the TAP and joins it to a bridge"},
 	{"br", OPT_STR, OFF(br), .arg = "bridge",
 	 .help = "the bridge that the helper is told; default: " TAP_BRIDGE},
-	{"vhost", OPT_STR, OFF(unused), .arg = "on|off", .help = "in-kernel data path",
-	 .missing = NOT_YET},
-	{"vhostfd", OPT_STR, OFF(unused), .arg = "h", .help = "an open vhost descriptor",
-	 .missing = NOT_YET},
-	{"vhostfds", OPT_STR, OFF(unused), .arg = "h:h…", .help = "open vhost descriptors",
-	 .missing = NOT_YET},
-	{"vhostforce", OPT_STR, OFF(unused), .arg = "on|off", .help = "vhost without MSI-X too",
-	 .missing = NOT_YET},
+	{"vhost", OPT_ENUM, OFF(vhost), .names = on_off, .arg = "on|off",
+	 .help = "the kernel works on the rings of a virtio card whose guest uses MSI-X; default: "
+		 "off, but on with vhostfd= and vhostforce=on"},
+	{"vhostfd", OPT_U32, OFF(vhostfd), .max = INT_MAX, .arg = "h",
+	 .help = "an already open descriptor of /dev/vhost-net"},
+	{"vhostfds", OPT_STR, OFF(vhostfds), .arg = "h:h…", .help = "the same, one for each queue"},
+	{"vhostforce", OPT_BOOL, OFF(vhostforce), .arg = "on|off",
+	 .help = "vhost also without MSI-X, and no start without vhost; default: off"},
 	{"queues", OPT_U32, OFF(queues), .min = 1, .max = NET_QUEUES, .arg = "n",
 	 .help = "queues, for a card with mq=on; the TAP must be multi_queue; default: 1"},
 	{"fds", OPT_STR, OFF(fds), .arg = "h:h…",
@@ -79,6 +79,8 @@ static void tap_defaults(void *out)
 	o->fd = TAP_FD_NONE;
 	o->vnet_hdr = TAP_VNET_AUTO;
 	o->sndbuf = TAP_SNDBUF_NONE;
+	o->vhost = TAP_LEFT_OUT;
+	o->vhostfd = TAP_FD_NONE;
 }
 
 static const struct opt_table tap_opts = {
@@ -329,30 +331,38 @@ int tap_take_fd(int fd, const char *opt, struct tap_dev *d, struct err *e)
 	return 0;
 }
 
-static int take_fds(const char *fds, struct tap_dev *d, struct err *e)
+int tap_parse_fds(const char *opt, const char *fds, int fd[NET_QUEUES], struct err *e)
 {
 	const char *at = fds;
 	char *end;
 
-	for (;;) {
-		unsigned long fd = strtoul(at, &end, 10);
-		int rc;
+	for (unsigned n = 0;;) {
+		unsigned long v = strtoul(at, &end, 10);
 
-		if (*at < '0' || *at > '9' || fd > INT_MAX || (*end && *end != ':') ||
-		    d->n == NET_QUEUES)
+		if (*at < '0' || *at > '9' || v > INT_MAX || (*end && *end != ':') ||
+		    n == NET_QUEUES)
 			return err_set(e, EINVAL,
-				       "tap: fds=%s: allowed: 1 to %d descriptors, colons between "
+				       "tap: %s=%s: allowed: 1 to %d descriptors, colons between "
 				       "them",
-				       fds, NET_QUEUES);
-		for (unsigned i = 0; i < d->n; i++)
-			if (d->fd[i] == (int)fd)
-				return err_set(e, EINVAL, "tap: fds=%s: %lu is there twice", fds,
-					       fd);
-		rc = tap_take_fd((int)fd, "fds", d, e);
-		if (rc || !*end)
-			return rc;
+				       opt, fds, NET_QUEUES);
+		for (unsigned i = 0; i < n; i++)
+			if (fd[i] == (int)v)
+				return err_set(e, EINVAL, "tap: %s=%s: %lu is there twice", opt,
+					       fds, v);
+		fd[n++] = (int)v;
+		if (!*end)
+			return (int)n;
 		at = end + 1;
 	}
+}
+
+static int take_fds(const char *fds, struct tap_dev *d, struct err *e)
+{
+	int fd[NET_QUEUES], n = tap_parse_fds("fds", fds, fd, e), rc = 0;
+
+	for (int i = 0; i < n && !rc; i++)
+		rc = tap_take_fd(fd[i], "fds", d, e);
+	return n < 0 ? n : rc;
 }
 
 /* What is set on the descriptors whatever their origin. */
@@ -435,9 +445,8 @@ static int open_given(const struct tap_opts *o, const char *id, struct net_port 
 	return rc ? rc : tap_finish(&d, o->sndbuf, id, port, e);
 }
 
-static int tap_open(const void *opts, const char *id, struct net_port **port, struct err *e)
+static int open_tap(const struct tap_opts *o, const char *id, struct net_port **port, struct err *e)
 {
-	const struct tap_opts *o = opts;
 	int rc = check_pairs(o, e);
 
 	if (rc)
@@ -449,6 +458,23 @@ static int tap_open(const void *opts, const char *id, struct net_port **port, st
 					      : open_own(o, id, port, e);
 }
 
+static int tap_open(const void *opts, const char *id, struct net_port **port, struct err *e)
+{
+	const struct tap_opts *o = opts;
+	int fd[NET_QUEUES], n = o->fds ? tap_parse_fds("fds", o->fds, fd, e) : 1;
+	struct tap_vhost vh = {0};
+	int rc = n < 0 ? n : tap_vhost_open(o, MAX(o->queues, (unsigned)n), &vh, e);
+
+	if (rc)
+		return rc;
+	rc = open_tap(o, id, port, e);
+	if (rc)
+		tap_vhost_close(&vh);
+	else
+		tap_vhost_join(*port, &vh);
+	return rc;
+}
+
 const struct net_backend net_backend_tap = {
 	.name = "tap",
 	.summary = "a host TAP interface",
@@ -456,4 +482,5 @@ const struct net_backend net_backend_tap = {
 	.open = tap_open,
 	.leave = tap_leave,
 	.ifname = tap_ifname,
+	.below = tap_vhost_below,
 };

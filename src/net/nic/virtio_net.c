@@ -168,6 +168,7 @@ void vnet_set_steer(struct vnet *n, bool on)
 	n->rss.steer = on;
 	if (was != on && vnet_on_loop(n, 0))
 		net_caps_changed(&n->nic.port);
+	vnet_kernel_review_all(n);
 	/* A peer that waits for buffers of one queue may now find those of another. */
 	for (unsigned i = 0; i < n->pairs; i++)
 		virtio_pci_kick(&n->v, 2 * i);
@@ -181,6 +182,8 @@ void vnet_set_active(struct vnet *n, unsigned pairs)
 		return;
 	n->active = pairs;
 	atomic_store(&n->nic.active, pairs);
+	/* The kernel gives back what goes out of use, before the peer detaches its end of it. */
+	vnet_kernel_review_all(n);
 	if (vnet_on_loop(n, 0))
 		net_caps_changed(&n->nic.port);
 	/* What waits in rings that come into use; a peer that waits for buffers of those that do
@@ -189,14 +192,14 @@ void vnet_set_active(struct vnet *n, unsigned pairs)
 		virtio_pci_kick(&n->v, i);
 }
 
-void vnet_set_guest_offloads(struct vnet *n, uint64_t bits)
+/* Of the header before each frame in the rings. */
+static uint32_t hdr_len(const struct vnet *n)
 {
-	bits = drop_orphans(bits);
-	if (n->guest_offloads == bits)
-		return;
-	n->guest_offloads = bits;
-	if (vnet_on_loop(n, 0))
-		net_caps_changed(&n->nic.port);
+	if (virtio_has(&n->v, VIRTIO_NET_F_HASH_REPORT))
+		return sizeof(struct virtio_net_hdr_v1_hash);
+	if (virtio_has(&n->v, VIRTIO_NET_F_MRG_RXBUF) || virtio_has(&n->v, VIRTIO_F_VERSION_1))
+		return sizeof(struct virtio_net_hdr_mrg_rxbuf);
+	return sizeof(struct virtio_net_hdr);
 }
 
 static void vnet_caps(const struct net_port *p, struct net_caps *c)
@@ -207,6 +210,7 @@ static void vnet_caps(const struct net_port *p, struct net_caps *c)
 		.queues = n->opts.rss ? 1 : n->pairs,
 		.mtu = n->opts.host_mtu,
 		.lends = !n->rss.steer,
+		.vnet_hdr = hdr_len(n),
 	};
 	c->active = MIN(n->active, c->queues);
 	if (vnet_guest_can(n, VIRTIO_NET_F_GUEST_CSUM))
@@ -221,6 +225,25 @@ static void vnet_caps(const struct net_port *p, struct net_caps *c)
 	if (vnet_guest_can(n, VIRTIO_NET_F_GUEST_USO4) &&
 	    vnet_guest_can(n, VIRTIO_NET_F_GUEST_USO6))
 		c->offloads |= NET_CAP_USO;
+}
+
+/* Tells the peer, if it does not know them, what our caps are just now. */
+static void tell_caps(struct vnet *n)
+{
+	const struct net_caps *told = &n->nic.port.caps;
+	struct net_caps now;
+
+	vnet_caps(&n->nic.port, &now);
+	if (now.offloads != told->offloads || now.active != told->active ||
+	    now.lends != told->lends || now.vnet_hdr != told->vnet_hdr)
+		net_caps_changed(&n->nic.port);
+}
+
+void vnet_set_guest_offloads(struct vnet *n, uint64_t bits)
+{
+	n->guest_offloads = drop_orphans(bits);
+	if (vnet_on_loop(n, 0))
+		tell_caps(n);
 }
 
 /* --- configuration (5.1.4) ------------------------------------------------------------------ */
@@ -295,13 +318,7 @@ static void first_offloads(struct vnet *n, void *arg)
 static void vnet_started(struct virtio_pci *v, unsigned i)
 {
 	struct vnet *n = container_of(v, struct vnet, v);
-	bool mergeable = virtio_has(v, VIRTIO_NET_F_MRG_RXBUF);
-	uint32_t hdr_len = mergeable || virtio_has(v, VIRTIO_F_VERSION_1)
-				   ? sizeof(struct virtio_net_hdr_mrg_rxbuf)
-				   : sizeof(struct virtio_net_hdr);
 
-	if (virtio_has(v, VIRTIO_NET_F_HASH_REPORT))
-		hdr_len = sizeof(struct virtio_net_hdr_v1_hash);
 	if (i == 0) {
 		n->running = true;
 		vnet_change(n, first_offloads, NULL);
@@ -309,12 +326,13 @@ static void vnet_started(struct virtio_pci *v, unsigned i)
 	if (!is_data(n, i))
 		return;
 	if (i % 2) {
-		n->tx[i / 2].hdr_len = hdr_len;
+		n->tx[i / 2].hdr_len = hdr_len(n);
 	} else {
-		n->rx[i / 2].hdr_len = hdr_len;
-		n->rx[i / 2].mergeable = mergeable;
+		n->rx[i / 2].hdr_len = hdr_len(n);
+		n->rx[i / 2].mergeable = virtio_has(v, VIRTIO_NET_F_MRG_RXBUF);
 		vnet_rx_start(&n->rx[i / 2]);
 	}
+	vnet_kernel_started(n, i / 2);
 }
 
 static void vnet_stopped(struct virtio_pci *v, unsigned i)
@@ -323,8 +341,19 @@ static void vnet_stopped(struct virtio_pci *v, unsigned i)
 
 	if (i == 0)
 		n->running = false;
-	if (is_data(n, i) && i % 2)
+	if (!is_data(n, i))
+		return;
+	if (i % 2)
 		vnet_tx_forget(&n->tx[i / 2], atomic_load(&v->q[i].loop));
+	vnet_kernel_review(n, i / 2);
+}
+
+static void vnet_rewired(struct virtio_pci *v, unsigned i)
+{
+	struct vnet *n = container_of(v, struct vnet, v);
+
+	if (is_data(n, i))
+		vnet_kernel_review(n, i / 2);
 }
 
 static void vnet_kicked(struct virtio_pci *v, unsigned i)
@@ -339,6 +368,8 @@ static void vnet_kicked(struct virtio_pci *v, unsigned i)
 		vnet_tx_run(&n->tx[i / 2]);
 	else
 		vnet_rx_kicked(&n->rx[i / 2]);
+	if (is_data(n, i))
+		vnet_kernel_kicked(n, i / 2);
 }
 
 static void to_power_on(struct vnet *n, void *arg)
@@ -366,6 +397,7 @@ static void vnet_free(struct vnet *n)
 		vnet_tx_exit(&n->tx[i]);
 		vnet_rx_exit(&n->rx[i]);
 	}
+	vnet_kernel_exit(n);
 	free(n);
 }
 
@@ -382,6 +414,7 @@ static const struct virtio_ops vnet_virtio_ops = {
 	.started = vnet_started,
 	.stopped = vnet_stopped,
 	.kicked = vnet_kicked,
+	.rewired = vnet_rewired,
 	.reset = vnet_reset,
 	.destroy = vnet_destroy,
 };
@@ -405,7 +438,10 @@ static void vnet_resume(struct net_port *p, unsigned wire)
 
 static void vnet_peer_caps_changed(struct net_port *p)
 {
-	atomic_store(&vnet_of_port(p)->peer_offloads, p->peer_caps.offloads);
+	struct vnet *n = vnet_of_port(p);
+
+	atomic_store(&n->peer_offloads, p->peer_caps.offloads);
+	vnet_kernel_peer(n, p->peer_caps.vhost);
 }
 
 static void vnet_detach(struct net_port *p)
@@ -413,6 +449,7 @@ static void vnet_detach(struct net_port *p)
 	struct vnet *n = vnet_of_port(p);
 
 	net_announce_stop(&n->nic.announce);
+	vnet_kernel_peer(n, NULL);
 	for (unsigned i = 0; i < n->pairs; i++)
 		vnet_tx_forget(&n->tx[i], atomic_load(&n->v.q[2 * i + 1].loop));
 	for (unsigned i = 0; i < n->v.conf.nqueues; i++)
@@ -440,7 +477,6 @@ static void vnet_announce(struct net_port *p)
 static int vnet_attach(struct net_port *p, struct err *e)
 {
 	struct vnet *n = vnet_of_port(p);
-	struct net_caps now;
 
 	n->wires = p->nqueues;
 	for (unsigned i = 0; i < n->v.conf.nqueues; i++) {
@@ -455,10 +491,7 @@ static int vnet_attach(struct net_port *p, struct err *e)
 	}
 	vnet_peer_caps_changed(p);
 	/* Until now the driver could change its mind without a word to this wire. */
-	vnet_caps(p, &now);
-	if (now.offloads != p->caps.offloads || now.active != p->caps.active ||
-	    now.lends != p->caps.lends)
-		net_caps_changed(p);
+	tell_caps(n);
 	for (unsigned i = 0; i < n->pairs; i++)
 		n->tx[i].stalled = n->rx[i].stalled = false;
 	memset(n->blocked, 0, sizeof(n->blocked));
@@ -475,6 +508,7 @@ static void vnet_link(struct net_port *p, bool up)
 		set_status(vnet_of_port(p), VIRTIO_NET_S_LINK_UP, 0);
 	else
 		set_status(vnet_of_port(p), 0, VIRTIO_NET_S_LINK_UP);
+	vnet_kernel_review_all(vnet_of_port(p));
 }
 
 static void vnet_info(const struct net_port *p, char *buf, size_t len)
@@ -723,6 +757,7 @@ static int vnet_create(const void *opts, struct pci_bus *bus, struct nic **out, 
 	n->nic.pairs = n->pairs > 1 ? n->pairs : 0;
 	atomic_store(&n->nic.active, 1);
 	vnet_filter_reset(&n->filter);
+	vnet_kernel_init(n);
 	rc = init_parts(n, e);
 	if (rc < 0) {
 		vnet_free(n);

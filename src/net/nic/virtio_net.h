@@ -2,7 +2,8 @@
 /*
  * Inside of the virtio network card (virtio 1.2 section 5.1): virtio_net.c is its life,
  * virtio_net_tx.c and virtio_net_rx.c the two directions, virtio_net_ctrl.c the control queue and
- * the receive filter, virtio_net_rss.c the hash over a frame. Nobody else includes this.
+ * the receive filter, virtio_net_rss.c the hash over a frame, virtio_net_vhost.c what the kernel
+ * has of the rings. Nobody else includes this.
  */
 #ifndef NET_NIC_VIRTIO_NET_H
 #define NET_NIC_VIRTIO_NET_H
@@ -13,6 +14,7 @@
 #include <stdint.h>
 
 #include "net/nic/nic.h"
+#include "virtio/vhost.h"
 #include "virtio/virtio_pci.h"
 
 /* virtio 1.2, 5.1.3; not in the UAPI headers of Linux 6.1. */
@@ -128,6 +130,28 @@ struct vnet_hash {
 	uint8_t report; /* VIRTIO_NET_HASH_REPORT_*; NONE: there is no value */
 };
 
+struct vnet_kernel;
+
+/* An eventfd that the kernel rings. */
+struct vnet_bell {
+	int fd; /* -1 before the first use */
+	struct loop_fd w;
+	struct vnet_kernel *k;
+	unsigned ring;
+};
+
+/* A queue pair and the kernel's part in it; its loop's. */
+struct vnet_kernel {
+	struct vnet *n;
+	unsigned pair;
+	bool has;	       /* both rings are the kernel's */
+	bool failed;	       /* it refused them since they were started */
+	bool waits;	       /* for the next kick, to be tried again */
+	struct loop_task task; /* hands the pair over */
+	struct vnet_bell call[VHOST_RINGS], error[VHOST_RINGS];
+	int calls[VHOST_RINGS]; /* eventfds that interrupt, as the kernel knows them */
+};
+
 struct vnet {
 	struct nic nic;
 	struct virtio_pci v;
@@ -148,6 +172,8 @@ struct vnet {
 	uint8_t blocked[VNET_PAIRS];
 	struct vnet_tx tx[VNET_PAIRS];
 	struct vnet_rx rx[VNET_PAIRS];
+	struct net_vhost *vhost; /* the peer's; changes with loops held */
+	struct vnet_kernel kernel[VNET_PAIRS];
 };
 
 static inline struct vnet *vnet_of_port(struct net_port *p)
@@ -225,6 +251,15 @@ const char *vnet_filter(const struct vnet *n, const uint8_t *head, unsigned len)
 struct vnet_hash vnet_hash(const struct vnet_rss *s, const struct net_frame *f);
 void vnet_rss_key(struct vnet_rss *s, const uint8_t *key, unsigned len);
 unsigned vnet_rss_queue(const struct vnet_rss *s, struct vnet_hash h); /* of a steered frame */
+
+/* virtio_net_vhost.c. All are [q] of the pair, or with the loops of all of them held. */
+void vnet_kernel_init(struct vnet *n);
+void vnet_kernel_exit(struct vnet *n);			    /* the kernel has none */
+void vnet_kernel_peer(struct vnet *n, struct net_vhost *h); /* of this peer, NULL: none */
+void vnet_kernel_review(struct vnet *n, unsigned pair);	    /* something may have changed */
+void vnet_kernel_review_all(struct vnet *n);
+void vnet_kernel_started(struct vnet *n, unsigned pair); /* one of its rings was */
+void vnet_kernel_kicked(struct vnet *n, unsigned pair);
 
 /* virtio_net.c */
 uint64_t vnet_guest_offload_bits(void); /* the bits CTRL_GUEST_OFFLOADS may set */

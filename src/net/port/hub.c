@@ -256,6 +256,11 @@ static void hub_caps(const struct net_port *p, struct net_caps *c)
 			c->mtu = pc->mtu;
 	}
 	c->lends = to && usable(to) && to->port.peer_caps.lends && !e->behind;
+	/* Between two the kernel may carry the frames. */
+	if (to && usable(e) && usable(to)) {
+		c->vhost = to->port.peer_caps.vhost;
+		c->vnet_hdr = to->port.peer_caps.vnet_hdr;
+	}
 }
 
 /* Tells those members for whom the others' caps make a difference. */
@@ -269,7 +274,8 @@ static void refresh(struct hub *h)
 			continue;
 		hub_caps(&m->port, &now);
 		if (now.offloads != m->port.caps.offloads || now.mtu != m->port.caps.mtu ||
-		    now.lends != m->port.caps.lends)
+		    now.lends != m->port.caps.lends || now.vhost != m->port.caps.vhost ||
+		    now.vnet_hdr != m->port.caps.vnet_hdr)
 			net_caps_changed(&m->port);
 	}
 }

@@ -42,6 +42,10 @@ bool net_csum_in_place(struct net_frame *f);
 void net_frame_key(const struct net_frame *f, struct net_frame_key *k);
 bool net_frame_is(const struct net_frame *f, const struct net_frame_key *k);
 
+/* Asks p for its caps, and shows them to peer, whose wire it is or shall be. */
+void net_ask_caps(struct net_port *p);
+void net_show_caps(const struct net_port *p, struct net_port *peer);
+
 /* Parks those of the n loops that are not ours already; returns a bit mask for unpark. */
 unsigned net_park(struct loop *const *loop, unsigned n);
 void net_unpark(struct loop *const *loop, unsigned n, unsigned mask);

@@ -68,6 +68,18 @@ void net_unpark(struct loop *const *loop, unsigned n, unsigned mask)
 			loop_unpark(loop[q]);
 }
 
+void net_ask_caps(struct net_port *p)
+{
+	p->ops->caps(p, &p->caps);
+}
+
+void net_show_caps(const struct net_port *p, struct net_port *peer)
+{
+	peer->peer_caps = p->caps;
+	if (p->watchers || peer->watchers)
+		peer->peer_caps.vhost = NULL;
+}
+
 static void forget_parts(struct net_port *p)
 {
 	memset(p->part, 0, sizeof(p->part));
@@ -77,7 +89,7 @@ static void set_wire(struct net_port *p, struct net_port *peer, struct loop *con
 		     unsigned nqueues)
 {
 	p->peer = peer;
-	p->peer_caps = peer->caps;
+	net_show_caps(peer, p);
 	p->nqueues = nqueues;
 	for (unsigned q = 0; q < NET_QUEUES; q++)
 		p->loop[q] = q < nqueues ? loop[q] : NULL;
@@ -107,8 +119,8 @@ int net_join(struct net_port *a, struct net_port *b, struct loop *const *loop, u
 		return err_set(e, EBUSY, "%s is joined to %s already", a->peer ? a->name : b->name,
 			       a->peer ? a->peer->name : b->peer->name);
 	mask = net_park(loop, MIN(nloops, (unsigned)NET_QUEUES));
-	a->ops->caps(a, &a->caps);
-	b->ops->caps(b, &b->caps);
+	net_ask_caps(a);
+	net_ask_caps(b);
 	nq = MIN(MIN(a->caps.queues, b->caps.queues), MIN(nloops, (unsigned)NET_QUEUES));
 	assert(nq >= 1);
 	set_wire(a, b, loop, nq);
@@ -291,13 +303,25 @@ static bool on_wire(const struct net_port *p)
 void net_caps_changed(struct net_port *p)
 {
 	assert(on_wire(p));
-	p->ops->caps(p, &p->caps);
+	net_ask_caps(p);
 	/* While p is being plugged in, its peer is still on another wire. */
 	if (!p->peer || p->peer->peer != p)
 		return;
-	p->peer->peer_caps = p->caps;
+	net_show_caps(p, p->peer);
 	if (p->peer->ops->peer_caps_changed)
 		p->peer->ops->peer_caps_changed(p->peer);
+}
+
+void net_watch(struct net_port *p, bool begin)
+{
+	unsigned mask = net_park(p->loop, p->nqueues);
+
+	assert(begin || p->watchers);
+	p->watchers += begin ? 1u : -1u;
+	net_caps_changed(p);
+	if (p->peer && p->peer->peer == p)
+		net_caps_changed(p->peer);
+	net_unpark(p->loop, p->nqueues, mask);
 }
 
 void net_set_link(struct net_port *p, bool up)

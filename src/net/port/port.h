@@ -77,12 +77,19 @@ struct net_slot {
 #define NET_CAP_ECN	 16u
 #define NET_CAP_OFFLOADS 31u
 
+struct net_vhost;
+
 struct net_caps {
 	unsigned queues;   /* 1 … NET_QUEUES */
 	unsigned active;   /* of them, the first that are in use just now; 0: all */
 	uint32_t offloads; /* NET_CAP_* it can receive */
 	uint32_t mtu;	   /* IP bytes; 0: any */
 	bool lends;	   /* lend() is there and works */
+	/* A data path in the kernel that takes a virtio card's rings (vhost.h); NULL: none now. */
+	struct net_vhost *vhost;
+	/* Bytes of the virtio_net_hdr that the guest has before each frame in its rings; 0: no
+	 * virtio card. Only a backend with vhost needs to know. */
+	uint32_t vnet_hdr;
 };
 
 struct net_port;
@@ -154,6 +161,7 @@ struct net_port {
 	struct loop *loop[NET_QUEUES];
 	struct net_caps caps, peer_caps; /* as of attach() / net_caps_changed() */
 	bool link_up;			 /* this end's; frames pass when both ends' are */
+	unsigned watchers;		 /* net_watch() */
 	struct net_stats stats[NET_QUEUES];
 	_Atomic(const char *) last_drop;  /* const text: the latest reason, for the monitor */
 	struct net_part part[NET_QUEUES]; /* private to src/net/port */
@@ -204,6 +212,12 @@ void net_resume(struct net_port *p, unsigned q);
 /* [ctl, q of a single-queue wire, or a q while the wire's other loops are held] This port's
  * ops->caps() gives another answer now. queues cannot change, active can. */
 void net_caps_changed(struct net_port *p);
+
+/*
+ * [ctl] Somebody begins or ends to look at the frames that cross this port's wire: from begin to
+ * end (several may look) each passes net_push() or net_commit(), none is the kernel's alone.
+ */
+void net_watch(struct net_port *p, bool begin);
 
 /* [ctl] Takes this end's link down or up and tells both ends. */
 void net_set_link(struct net_port *p, bool up);

@@ -28,7 +28,7 @@ static int check(const struct net_port *nic, struct net_port *with, struct err *
 	if (!nic->nqueues)
 		return err_set(e, ENOTCONN, "%s was never joined: it has no event loop yet",
 			       nic->name);
-	with->ops->caps(with, &with->caps);
+	net_ask_caps(with);
 	if (with->caps.queues < nic->nqueues)
 		return err_set(e, ENOTSUP,
 			       "%s has %u queue%s, but %s uses %u; give the backend as many",
@@ -43,7 +43,7 @@ static int attach_new(struct net_port *nic, struct net_port *with, struct err *e
 	int rc;
 
 	with->peer = nic;
-	with->peer_caps = nic->caps;
+	net_show_caps(nic, with);
 	with->nqueues = nic->nqueues;
 	memcpy(with->loop, nic->loop, sizeof(with->loop));
 	memset(with->part, 0, sizeof(with->part));
@@ -59,6 +59,11 @@ static struct net_port *detach_old(struct net_port *nic)
 
 	if (!old)
 		return NULL;
+	/* What the card has lent to the backend's kernel path comes back first. */
+	if (nic->peer_caps.vhost && nic->ops->peer_caps_changed) {
+		nic->peer_caps.vhost = NULL;
+		nic->ops->peer_caps_changed(nic);
+	}
 	old->ops->detach(old);
 	old->peer = NULL;
 	memset(old->part, 0, sizeof(old->part));
@@ -100,7 +105,7 @@ int net_replug(struct net_port *nic, struct net_port *with, struct net_port **ol
 		/* A card left without a wire was detached when it lost it. */
 		was = detach_old(nic);
 		nic->peer = with;
-		nic->peer_caps = with->caps;
+		net_show_caps(with, nic);
 		if (!was)
 			rc = nic->ops->attach(nic, e);
 		if (rc) {

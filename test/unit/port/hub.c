@@ -363,6 +363,45 @@ static void count_end(struct net_port *end, void *arg)
 	(*(unsigned *)arg)++;
 }
 
+/* The kernel may carry frames between two members, not among three (T9). */
+static void vhost_between_two(void **state)
+{
+	struct rig *r = *state;
+	struct net_vhost *v = (void *)r; /* nobody looks into it */
+	struct net_caps *nic = &r->m[0].port.peer_caps, *tap = &r->m[1].port.peer_caps;
+
+	r->m[0].caps.vnet_hdr = 10;
+	r->m[1].caps.vhost = v;
+	plug(r, 1);
+	assert_null(nic->vhost);
+	plug(r, 2);
+	assert_ptr_equal(nic->vhost, v);
+	assert_int_equal(tap->vnet_hdr, 10);
+	assert_null(tap->vhost);
+	r->m[0].caps.vnet_hdr = 12;
+	net_caps_changed(&r->m[0].port);
+	assert_int_equal(tap->vnet_hdr, 12);
+	/* Down at either end, watched at either end. */
+	for (unsigned i = 0; i < 2; i++) {
+		net_set_link(&r->m[i].port, false);
+		assert_null(nic->vhost);
+		net_set_link(&r->m[i].port, true);
+		assert_ptr_equal(nic->vhost, v);
+		net_watch(&r->m[i].port, true);
+		assert_null(nic->vhost);
+		net_watch(&r->m[i].port, false);
+		assert_ptr_equal(nic->vhost, v);
+	}
+	plug(r, 3);
+	assert_null(nic->vhost);
+	assert_int_equal(tap->vnet_hdr, 0);
+	net_unjoin(&r->m[2].port);
+	assert_ptr_equal(nic->vhost, v);
+	assert_int_equal(tap->vnet_hdr, 12);
+	net_unjoin(&r->m[1].port);
+	assert_null(nic->vhost);
+}
+
 static void replug_to_and_from(void **state)
 {
 	struct rig *r = *state;
@@ -408,6 +447,7 @@ int main(void)
 		T(hubs_in_a_ring),
 		T(full),
 		T(replug_to_and_from),
+		T(vhost_between_two),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -218,13 +218,48 @@ static void commit_mends(void **state)
 	assert_int_equal(stat_get(&w->a.port.stats[0].tx_frames), 2);
 }
 
+static void vhost_is_shown_unless_watched(void **state)
+{
+	struct wire *w = *state;
+	struct net_vhost *v = (void *)w; /* nobody looks into it */
+	unsigned told;
+
+	w->b.caps.vhost = v;
+	join(w);
+	assert_ptr_equal(w->a.port.peer_caps.vhost, v);
+	for (unsigned i = 0; i < 2; i++) {
+		struct net_port *p = i ? &w->a.port : &w->b.port;
+
+		told = w->a.caps_told;
+		net_watch(p, true);
+		assert_null(w->a.port.peer_caps.vhost);
+		assert_int_not_equal(w->a.caps_told, told);
+		/* Two look; and other changes do not bring it back. */
+		net_watch(p, true);
+		net_caps_changed(&w->b.port);
+		net_watch(p, false);
+		assert_null(w->a.port.peer_caps.vhost);
+		told = w->a.caps_told;
+		net_watch(p, false);
+		assert_ptr_equal(w->a.port.peer_caps.vhost, v);
+		assert_int_not_equal(w->a.caps_told, told);
+	}
+	/* Already watched when it is joined. */
+	net_unjoin(&w->a.port);
+	net_watch(&w->a.port, true);
+	join(w);
+	assert_null(w->a.port.peer_caps.vhost);
+	net_watch(&w->a.port, false);
+	assert_ptr_equal(w->a.port.peer_caps.vhost, v);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		T(join_sets_the_wire),	T(join_fails_clean),	   T(push_counts),
 		T(push_takes_a_prefix), T(unjoined_and_down_drop), T(caps_change_is_told),
-		T(lend_and_commit),	T(commit_mends),
+		T(lend_and_commit),	T(commit_mends),	   T(vhost_is_shown_unless_watched),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

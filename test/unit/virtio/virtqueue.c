@@ -550,6 +550,106 @@ static void more_chains_than_descriptors(void **state)
 	assert_true(f->q.broken);
 }
 
+/* Somebody else uses n chains of a lent ring. */
+static void use_elsewhere(struct fix *f, uint16_t *at, unsigned n)
+{
+	struct vring_used *u = ring_usedp(&f->r);
+
+	for (; n--; ++*at)
+		u->ring[*at % SIZE].id = ring_avail(&f->r)->ring[*at % SIZE];
+	u->idx = *at;
+}
+
+static void lent_and_back(void **state)
+{
+	struct fix *f = *state;
+	uint16_t at;
+
+	/* Over the end of the 16-bit indexes. */
+	for (unsigned i = 0; i < 30000; i++) {
+		for (unsigned n = 0; n < 4; n++) {
+			ring_desc(&f->r, n, BUF, 100, 0, 0);
+			ring_add(&f->r, (uint16_t)n);
+		}
+		assert_int_equal(pop(f), 1);
+		assert_false(vq_may_lend(&f->q)); /* a chain is in our hands */
+		vq_put(&f->q, f->chain.head, 0);
+		assert_false(vq_may_lend(&f->q)); /* the driver does not know */
+		vq_publish(&f->q);
+		assert_true(vq_may_lend(&f->q));
+		at = vq_lend(&f->q);
+		assert_int_equal(at, (uint16_t)(4 * i + 1));
+		assert_true(vq_live(&f->q));
+		assert_int_equal(pop(f), 0);
+		assert_false(vq_kicks_on(&f->q));
+		assert_false(vq_may_lend(&f->q));
+		use_elsewhere(f, &at, 2);
+		vq_take_back(&f->q, at);
+		assert_int_equal(pop(f), 1);
+		assert_int_equal(f->chain.head, 3);
+		vq_put(&f->q, f->chain.head, 0);
+		vq_publish(&f->q);
+		assert_int_equal(ring_usedp(&f->r)->idx, (uint16_t)(4 * i + 4));
+		assert_int_equal(pop(f), 0);
+		assert_false(f->q.broken);
+	}
+}
+
+static void given_back_chains_are_lent(void **state)
+{
+	struct fix *f = *state;
+	struct vq_chain c[4];
+
+	for (unsigned n = 0; n < 4; n++) {
+		ring_desc(&f->r, n, BUF, 100, 0, 0);
+		ring_add(&f->r, (uint16_t)n);
+	}
+	/* The latest two: the index goes back. */
+	assert_int_equal(vq_pop_batch(&f->q, f->vec, 64, 0, c, 4), 4);
+	vq_unpop(&f->q, c[3].head);
+	vq_unpop(&f->q, c[2].head);
+	assert_false(vq_may_lend(&f->q));
+	vq_put(&f->q, c[0].head, 0);
+	vq_put(&f->q, c[1].head, 0);
+	vq_publish(&f->q);
+	assert_true(vq_may_lend(&f->q));
+	assert_int_equal(vq_lend(&f->q), 2);
+	vq_take_back(&f->q, 2);
+	/* One that is not the latest: no index says so. */
+	assert_int_equal(vq_pop_batch(&f->q, f->vec, 64, 0, c, 4), 2);
+	vq_put(&f->q, c[1].head, 0);
+	vq_publish(&f->q);
+	vq_unpop(&f->q, c[0].head);
+	assert_false(vq_may_lend(&f->q));
+	/* When it is used up the ring can go. */
+	assert_int_equal(pop(f), 1);
+	assert_int_equal(f->chain.head, c[0].head);
+	vq_put(&f->q, f->chain.head, 0);
+	vq_publish(&f->q);
+	assert_true(vq_may_lend(&f->q));
+}
+
+static void stopped_while_lent(void **state)
+{
+	struct fix *f = *state;
+
+	ring_desc(&f->r, 0, BUF, 100, 0, 0);
+	ring_add(&f->r, 0);
+	vq_lend(&f->q);
+	vq_stop(&f->q);
+	assert_false(vq_live(&f->q));
+	/* What comes back is of no ring any more. */
+	vq_take_back(&f->q, 1);
+	assert_false(f->q.running);
+	assert_false(vq_may_lend(&f->q));
+	start(f);
+	assert_false(f->q.lent);
+	assert_true(vq_may_lend(&f->q));
+	vq_break(&f->q, "for a test");
+	assert_false(vq_may_lend(&f->q));
+	assert_false(vq_live(&f->q));
+}
+
 static void restart_mends(void **state)
 {
 	struct fix *f = *state;
@@ -595,6 +695,9 @@ int main(void)
 		T(avail_index_too_far),
 		T(avail_index_goes_back),
 		T(more_chains_than_descriptors),
+		T(lent_and_back),
+		T(given_back_chains_are_lent),
+		T(stopped_while_lent),
 		T(restart_mends),
 	};
 
