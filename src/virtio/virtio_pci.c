@@ -349,6 +349,9 @@ static void master_here(struct virtio_queue *q)
 	struct virtio_pci *v = q->dev;
 
 	if (!pci_master(&v->pci)) {
+		/* Whoever has a lent ring gives it back first. */
+		if (v->ops->rewired)
+			rewired_here(q);
 		q->ring.running = false;
 	} else if (q->ring.broken) {
 		return;
@@ -357,6 +360,8 @@ static void master_here(struct virtio_queue *q)
 	} else {
 		q->ring.running = true;
 		virtio_pci_kick(v, q->index); /* what was rung in vain */
+		if (v->ops->rewired)
+			rewired_here(q);
 	}
 }
 

@@ -93,6 +93,8 @@ static const char *reason(const struct vnet_kernel *k)
 
 	if (!net_link_is_up(&n->nic.port))
 		return "link down";
+	if (!pci_master(&n->v.pci))
+		return "bus mastering is off";
 	if (k->pair >= n->active)
 		return "the guest does not use it";
 	if (n->active > n->wires)

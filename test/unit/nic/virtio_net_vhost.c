@@ -202,6 +202,28 @@ static void the_kernel_interrupts_by_message(void **state)
 	card_free(c);
 }
 
+/* The kernel lets go before the guest's write to the command register is done, and goes on at the
+ * same place. */
+static void bus_mastering(void **state)
+{
+	struct card *c = make("", PLAIN);
+
+	(void)state;
+	assert_true(in_kernel(0));
+	send_one(c, 0);
+	assert_int_equal(fake_vhost_use(&fake_vhost[0], 1, 8, 0), 1);
+	pc_set_mastering(&c->pc, c->pci, false);
+	why_not(0, "bus mastering is off");
+	send_one(c, 1);
+	assert_int_equal(c->peer[0].n, 0);
+	pc_set_mastering(&c->pc, c->pci, true);
+	sync_all(c);
+	assert_true(in_kernel(0));
+	assert_int_equal(card_done(c, 1) + fake_vhost_use(&fake_vhost[0], 1, 8, 0) + c->peer[0].n,
+			 2);
+	card_free(c);
+}
+
 static int irqfds; /* made */
 
 static int irqfd_add(struct accel *a, int fd, uint64_t addr, uint32_t data, struct err *e)
@@ -626,6 +648,7 @@ int main(void)
 		cmocka_unit_test(without_msix),
 		cmocka_unit_test(the_kernel_interrupts_by_the_line),
 		cmocka_unit_test(the_kernel_interrupts_by_message),
+		cmocka_unit_test(bus_mastering),
 		cmocka_unit_test(the_kernel_has_the_vector),
 		cmocka_unit_test(nothing_is_lost_or_doubled_out),
 		cmocka_unit_test(nothing_is_lost_or_doubled_in),
