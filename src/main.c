@@ -8,6 +8,8 @@
 #include "base/log.h"
 #include "control/cmdline.h"
 #include "control/vm.h"
+#include "net/host/nat_holder.h"
+#include "net/host/nat_link.h"
 
 /* -accel kvm,probe=on: 0 when the accelerator works on this machine. */
 static int probe(const struct config *c)
@@ -39,6 +41,8 @@ int main(int argc, char **argv)
 	int rc, status = 0;
 
 	fill_stdio();
+	if (argc == 3 && !strcmp(argv[1], NAT_HOLDER_ARG))
+		return nat_holder_main(argv[2]);
 	rc = cmdline_parse(argc, argv, &c, stdout, &e);
 	if (rc < 0) {
 		log_err(&e);

@@ -69,9 +69,23 @@ static void print_port(struct hmp *h, const char *prefix, const struct net_port 
 	hmp_print(h, ",link=%s\n", net_link_is_up(p) ? "up" : "down");
 }
 
+static void print_line(void *opaque, const char *text)
+{
+	hmp_print(opaque, "%s\n", text);
+}
+
+static void print_below(struct hmp *h, const struct net_port *p, const struct vm_net *v)
+{
+	const struct text_out out = {.line = print_line, .opaque = h};
+
+	if (v && v->conf->kind == CONF_BACKEND && v->conf->backend->below)
+		v->conf->backend->below(p, &out);
+}
+
 static void print_member(struct net_port *end, void *arg)
 {
 	struct hmp *h = arg;
+	const struct vm_net *v;
 	char prefix[64];
 
 	snprintf(prefix, sizeof(prefix), " \\ %s: ", end->name);
@@ -79,8 +93,10 @@ static void print_member(struct net_port *end, void *arg)
 		hmp_print(h, " \\ %s: not connected\n", end->name);
 		return;
 	}
-	print_port(h, prefix, end->peer, vm_net_of(hmp_vm(h), end->peer));
+	v = vm_net_of(hmp_vm(h), end->peer);
+	print_port(h, prefix, end->peer, v);
 	print_stats(h, "     ", end->peer);
+	print_below(h, end->peer, v);
 }
 
 /* Is p's peer a card or backend of the configuration (and not a hub's end)? */
@@ -111,17 +127,14 @@ static void info_network(struct hmp *h, int argc, char **argv)
 			continue;
 		print_port(h, "", v->port, v);
 		print_stats(h, "     ", v->port);
+		print_below(h, v->port, v);
 		if (peer) {
 			print_port(h, " \\ ", peer->port, peer);
 			print_stats(h, "     ", peer->port);
+			print_below(h, peer->port, peer);
 		}
 	}
 	vm_unpark(vm);
-}
-
-static void print_line(void *opaque, const char *text)
-{
-	hmp_print(opaque, "%s\n", text);
 }
 
 static void info_usernet(struct hmp *h, int argc, char **argv)

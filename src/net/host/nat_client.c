@@ -3,8 +3,8 @@
  * A guest's connection to its network's holder: see nat_client.h.
  *
  * To join: connect; nobody there: start a holder with one end of a pair of sockets, the other is
- * our connection already. A holder that finds another one at work says so (NAT_BUSY), one that is
- * on its way out closes: in both cases we begin anew.
+ * our connection already. A holder that finds another one at work says so (NAT_MSG_BUSY), one that
+ * is on its way out closes: in both cases we begin anew.
  */
 #include "net/host/nat_client.h"
 
@@ -20,6 +20,7 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/await.h"
@@ -27,9 +28,9 @@
 #include "net/host/nat_host.h"
 #include "net/host/nat_link.h"
 
-#define TRIES	 50
-#define NAP_NS	 (20 * NS_PER_MS)
-#define AGAIN_MS 1000 /* after a failure; doubles */
+#define TRIES	     50
+#define NAP_NS	     (20 * NS_PER_MS)
+#define AGAIN_MS     1000 /* after a failure; doubles */
 #define AGAIN_MAX_MS 60000
 
 struct nat_client {
@@ -84,7 +85,7 @@ static int spawn(const char *name, int fd)
 
 static bool hello(int fd, const struct nat_net *wish)
 {
-	const struct nat_msg m = {.magic = NAT_MAGIC, .type = NAT_HELLO, .net = *wish};
+	const struct nat_msg m = {.magic = NAT_MAGIC, .type = NAT_MSG_HELLO, .net = *wish};
 
 	return nat_msg_send(fd, &m);
 }
@@ -143,7 +144,7 @@ static bool answer(int fd, int stop, struct nat_msg *m, bool *end)
 	return false;
 }
 
-/* Says hello to a holder, *m gets NAT_READY. A descriptor, or -errno. */
+/* Says hello to a holder, *m gets NAT_MSG_READY. A descriptor, or -errno. */
 static int join(const char *dir, const struct nat_net *wish, int stop, struct nat_msg *m,
 		struct err *e)
 {
@@ -162,21 +163,22 @@ static int join(const char *dir, const struct nat_net *wish, int stop, struct na
 		}
 		if (fd < 0)
 			return fd;
-		if (answer(fd, stop, m, &end) && m->type == NAT_READY)
+		if (answer(fd, stop, m, &end) && m->type == NAT_MSG_READY)
 			return fd;
 		close(fd);
 		if (end)
 			return err_set(e, ECANCELED, "%s: ended before the network was there",
 				       wish->name);
-		if (m->magic == NAT_MAGIC && m->type == NAT_SORRY)
+		if (m->magic == NAT_MAGIC && m->type == NAT_MSG_SORRY)
 			return err_set(e, EIO, "%s", m->text);
 		m->magic = 0;
 		nanosleep(&nap, NULL);
 	}
-	return err_set(e, EBUSY,
-		       "%s: the process that holds the network does not stay; look at `ip link show "
-		       "%s` and for a process vmwire-nat",
-		       wish->name, wish->name);
+	return err_set(
+		e, EBUSY,
+		"%s: the process that holds the network does not stay; look at `ip link show "
+		"%s` and for a process vmwire-nat",
+		wish->name, wish->name);
 }
 
 static void tell_lines(struct nat_client *c, char *text)
@@ -190,16 +192,16 @@ static void tell_lines(struct nat_client *c, char *text)
 /* Says the cards; what they were given goes to c->cards. False when the connection is lost. */
 static bool say_cards(struct nat_client *c, int stop)
 {
-	struct nat_msg m = {.magic = NAT_MAGIC, .type = NAT_CARDS, .net = c->net, .n = c->n};
+	struct nat_msg m = {.magic = NAT_MAGIC, .type = NAT_MSG_CARDS, .net = c->net, .n = c->n};
 	bool end = false;
 
 	memcpy(m.cards, c->cards, sizeof(m.cards));
 	if (!nat_msg_send(c->fd, &m))
 		return false;
 	while (answer(c->fd, stop, &m, &end)) {
-		if (m.type == NAT_TELL)
+		if (m.type == NAT_MSG_TELL)
 			tell_lines(c, m.text);
-		if (m.type != NAT_CARDS)
+		if (m.type != NAT_MSG_CARDS)
 			continue;
 		c->n = m.n;
 		memcpy(c->cards, m.cards, sizeof(c->cards));
@@ -238,7 +240,7 @@ static void take_news(struct nat_client *c)
 	bool again;
 
 	while (nat_msg_read(c->fd, &m, &again)) {
-		if (m.type == NAT_TELL)
+		if (m.type == NAT_MSG_TELL)
 			tell_lines(c, m.text);
 	}
 	c->lost = !again;
@@ -337,8 +339,9 @@ int nat_client_cards(struct nat_client *c, struct nat_card *cards, unsigned n, s
 		rc = rejoin(c, e);
 	}
 	if (!rc && c->n < MIN(n, NAT_CARDS))
-		rc = err_set(e, EADDRINUSE,
-			     "net=: all addresses for known cards are taken; give a larger network");
+		rc = err_set(
+			e, EADDRINUSE,
+			"net=: all addresses for known cards are taken; give a larger network");
 	memcpy(cards, c->cards, c->n * sizeof(*cards));
 	pthread_mutex_unlock(&c->lock);
 	return rc;

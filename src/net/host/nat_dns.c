@@ -27,6 +27,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/util.h"
@@ -60,7 +61,8 @@ static void conf_v6(FILE *f, const struct nat_net *net)
 	last[14] = last[15] = 0xff;
 	inet_ntop(AF_INET6, first, a, sizeof(a));
 	inet_ntop(AF_INET6, last, b, sizeof(b));
-	fprintf(f, "enable-ra\nquiet-ra\nquiet-dhcp6\ndhcp-range=%s,%s,slaac,ra-names,64," LEASE "\n",
+	fprintf(f,
+		"enable-ra\nquiet-ra\nquiet-dhcp6\ndhcp-range=%s,%s,slaac,ra-names,64," LEASE "\n",
 		a, b);
 	if (net->mode == NAT_ISOLATED)
 		fprintf(f, "ra-param=%s,0,0\n", net->name); /* no router for others */
@@ -103,8 +105,8 @@ char *nat_dns_reservations(const struct nat_card *cards, unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		const uint8_t *m = cards[i].mac;
 
-		fprintf(f, "%02x:%02x:%02x:%02x:%02x:%02x,%s,%s," LEASE "\n", m[0], m[1], m[2], m[3],
-			m[4], m[5], nat_addr_text(cards[i].addr, a), cards[i].name);
+		fprintf(f, "%02x:%02x:%02x:%02x:%02x:%02x,%s,%s," LEASE "\n", m[0], m[1], m[2],
+			m[3], m[4], m[5], nat_addr_text(cards[i].addr, a), cards[i].name);
 	}
 	return finish(f, &text);
 }
@@ -156,9 +158,9 @@ static int put_cards(const char *dir, const struct nat_card *cards, unsigned n, 
 
 void nat_dns_clean(const char *dir)
 {
-	static const char *const names[] = {"dnsmasq.conf",	"dhcp-hosts",	  "hosts",
-					    "leases",		"dnsmasq.conf.new", "dhcp-hosts.new",
-					    "hosts.new",	"leases.new"};
+	static const char *const names[] = {"dnsmasq.conf", "dhcp-hosts",	"hosts",
+					    "leases",	    "dnsmasq.conf.new", "dhcp-hosts.new",
+					    "hosts.new",    "leases.new"};
 	char path[PATH_TEXT];
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {

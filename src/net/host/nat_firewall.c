@@ -2,8 +2,9 @@
 /*
  * Other firewalls: see nat_firewall.h. A rule of theirs that drops cannot be overruled from a table
  * of our own: a packet has to be accepted in every table that looks at it. So it is found
- * (nat_walk.c) and named, or, with firewall=adjust, a rule that accepts goes in front, into Docker's
- * own chain for that where there is one. What may really pass is still decided by our table.
+ * (nat_walk.c) and named, or, with firewall=adjust, a rule that accepts goes in front, into
+ * Docker's own chain for that where there is one. What may really pass is still decided by our
+ * table.
  *
  * The ruleset is read by a child process: libnftables 1.0.6 reads beyond the end of an array when
  * it writes a table with an owner as JSON, and a crash of it must not be one of the network.
@@ -111,18 +112,23 @@ unsigned nat_firewall_packets(const struct nat_firewall *f, struct nat_packet *p
 		bool on;
 		struct nat_packet p;
 	} all[] = {
-		{true, {"from guests that ask for an address (DHCP)", "input", .iif = br,
-			.l4 = "udp", .dport = 67}},
-		{true, {"from guests that ask for names (DNS)", "input", .iif = br,
-			.saddr = guest, .daddr = nat_host(net), .l4 = "udp", .dport = 53}},
-		{out, {"from guests to the outside", "forward", .iif = br, .oif = f->uplink,
-		       .saddr = guest, .l4 = "tcp"}},
-		{out, {"from the outside to guests", "forward", .iif = f->uplink, .oif = br,
-		       .daddr = guest, .l4 = "tcp", .established = true}},
-		{out && net->v6, {"from guests to the outside (IPv6)", "forward", .v6 = true,
-				  .iif = br, .oif = f->uplink, .l4 = "tcp"}},
-		{f->bridge_nf, {"between guests", "forward", .iif = br, .oif = br, .saddr = guest,
-				.l4 = "tcp"}},
+		{true,
+		 {"from guests that ask for an address (DHCP)", "input", .iif = br, .l4 = "udp",
+		  .dport = 67}},
+		{true,
+		 {"from guests that ask for names (DNS)", "input", .iif = br, .saddr = guest,
+		  .daddr = nat_host(net), .l4 = "udp", .dport = 53}},
+		{out,
+		 {"from guests to the outside", "forward", .iif = br, .oif = f->uplink,
+		  .saddr = guest, .l4 = "tcp"}},
+		{out,
+		 {"from the outside to guests", "forward", .iif = f->uplink, .oif = br,
+		  .daddr = guest, .l4 = "tcp", .established = true}},
+		{out && net->v6,
+		 {"from guests to the outside (IPv6)", "forward", .v6 = true, .iif = br,
+		  .oif = f->uplink, .l4 = "tcp"}},
+		{f->bridge_nf,
+		 {"between guests", "forward", .iif = br, .oif = br, .saddr = guest, .l4 = "tcp"}},
 	};
 	unsigned n = 0;
 
@@ -176,7 +182,7 @@ void nat_firewall_explain(const struct nat_net *net, const struct nat_packet *p,
 		[NAT_MGR_UFW] = " of ufw",
 		[NAT_MGR_FIREWALLD] = " of firewalld",
 	};
-	char what[64], how[256];
+	char what[64], how[400];
 
 	remedy(net, p, d, how, sizeof(how));
 	if (d->handle)
@@ -218,8 +224,7 @@ char *nat_firewall_rules(const struct nat_net *net, const struct nat_packet *p,
 			"\"vmwire:%s\"\n",
 			d->table, chain, net->name, *m, net->name);
 	for (unsigned i = 0; !in && i < 2; i++)
-		fprintf(f,
-			"insert rule %s %s %s %s \"%s\" counter accept comment \"vmwire:%s\"\n",
+		fprintf(f, "insert rule %s %s %s %s \"%s\" counter accept comment \"vmwire:%s\"\n",
 			d->family, d->table, chain, i ? "oifname" : "iifname", net->name,
 			net->name);
 	if (fclose(f)) {
@@ -298,7 +303,7 @@ int nat_firewall_look(const struct nat_firewall *f, char notes[NAT_NOTES], struc
 		json_decref(all);
 	}
 	for (unsigned i = 0; i < found.n; i++) {
-		char line[700];
+		char line[900];
 
 		nat_firewall_explain(f->net, &found.packets[i], &found.drops[i], line,
 				     sizeof(line));

@@ -94,7 +94,7 @@ static void tell_all(struct holder *h, const char *text)
 {
 	for (unsigned i = 0; i < h->nguests; i++) {
 		if (h->guests[i]->fd >= 0)
-			send_text(h, h->guests[i]->fd, NAT_TELL, text);
+			send_text(h, h->guests[i]->fd, NAT_MSG_TELL, text);
 	}
 }
 
@@ -160,9 +160,9 @@ static void greet(struct guest *g, struct nat_msg *m)
 	struct err e;
 
 	if (nat_agree(&g->h->net, &m->net, &e))
-		send_text(g->h, g->fd, NAT_SORRY, e.text);
+		send_text(g->h, g->fd, NAT_MSG_SORRY, e.text);
 	else
-		send_text(g->h, g->fd, NAT_READY, g->h->notes);
+		send_text(g->h, g->fd, NAT_MSG_READY, g->h->notes);
 }
 
 static void guest_event(struct loop_fd *w, uint32_t events)
@@ -173,9 +173,9 @@ static void guest_event(struct loop_fd *w, uint32_t events)
 
 	(void)events;
 	while (nat_msg_read(g->fd, &m, &again)) {
-		if (m.type == NAT_HELLO)
+		if (m.type == NAT_MSG_HELLO)
 			greet(g, &m);
-		else if (m.type == NAT_CARDS)
+		else if (m.type == NAT_MSG_CARDS)
 			take_cards(g, &m);
 		if (g->fd < 0)
 			return;
@@ -409,7 +409,8 @@ static void sig_event(struct loop_fd *w, uint32_t events)
 
 	(void)events;
 	while (read(h->sig, &info, sizeof(info)) == sizeof(info)) {
-		/* Somebody's systemctl stop, or the host goes down. The guests may start another. */
+		/* Somebody's systemctl stop, or the host goes down. The guests may start another.
+		 */
 		if (info.ssi_signo == SIGCHLD)
 			child_ended(h);
 		else
@@ -444,14 +445,14 @@ static int serve(struct holder *h, struct nat_msg *hello)
 	struct guest *first;
 
 	if (lock < 0) {
-		send_text(h, NAT_HOLDER_FD, NAT_SORRY, e.text);
+		send_text(h, NAT_HOLDER_FD, NAT_MSG_SORRY, e.text);
 		return 1;
 	}
 	other = nat_connect(h->dir);
 	if (other >= 0) {
 		close(other);
 		close(lock);
-		send_text(h, NAT_HOLDER_FD, NAT_BUSY, "");
+		send_text(h, NAT_HOLDER_FD, NAT_MSG_BUSY, "");
 		return 0;
 	}
 	rc = watch_signals(h, &e);
@@ -462,7 +463,7 @@ static int serve(struct holder *h, struct nat_msg *hello)
 	if (rc) {
 		take_down(h);
 		close(lock);
-		send_text(h, NAT_HOLDER_FD, NAT_SORRY, e.text);
+		send_text(h, NAT_HOLDER_FD, NAT_MSG_SORRY, e.text);
 		return 1;
 	}
 	watch_rules(h);
@@ -500,7 +501,7 @@ int nat_holder_main(const char *name)
 	bool again;
 
 	if (!h || !background() || fcntl(NAT_HOLDER_FD, F_SETFD, FD_CLOEXEC) ||
-	    !nat_msg_read(NAT_HOLDER_FD, &hello, &again) || hello.type != NAT_HELLO ||
+	    !nat_msg_read(NAT_HOLDER_FD, &hello, &again) || hello.type != NAT_MSG_HELLO ||
 	    strcmp(hello.net.name, name) != 0)
 		return 1;
 	h->net = hello.net;

@@ -416,11 +416,12 @@ int nat_bridge_up(struct host_nl *nl, struct nat_net *net, struct err *e)
 	if (rc)
 		return rc;
 	if (!is_ours(&l, net->name))
-		return err_set(e, EEXIST,
-			       "br=%s: there is an interface of that name that vmwire has not made; "
-			       "choose another name, e.g. br=nat0 (to join a bridge of the host: "
-			       "-net bridge,br=%s)",
-			       net->name, net->name);
+		return err_set(
+			e, EEXIST,
+			"br=%s: there is an interface of that name that vmwire has not made; "
+			"choose another name, e.g. br=nat0 (to join a bridge of the host: "
+			"-net bridge,br=%s)",
+			net->name, net->name);
 	if (has_ports(nl, l.index) && adopt(nl, l.index, net)) {
 		rc = nat_agree(net, &wish, e);
 		return rc ? rc : l.index;

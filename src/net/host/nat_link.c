@@ -17,9 +17,9 @@ static bool net_ok(const struct nat_net *n)
 
 static bool ok(struct nat_msg *m)
 {
-	if (m->magic != NAT_MAGIC || m->type > NAT_TELL || m->n > NAT_CARDS)
+	if (m->magic != NAT_MAGIC || m->type > NAT_MSG_TELL || m->n > NAT_CARDS)
 		return false;
-	if ((m->type == NAT_HELLO || m->type == NAT_READY) && !net_ok(&m->net))
+	if ((m->type == NAT_MSG_HELLO || m->type == NAT_MSG_READY) && !net_ok(&m->net))
 		return false;
 	for (unsigned i = 0; i < m->n; i++)
 		m->cards[i].name[sizeof(m->cards[i].name) - 1] = '\0';

@@ -17,12 +17,12 @@
 #define NAT_HOLDER_ARG "-nat-holder"
 
 enum nat_msg_type {
-	NAT_HELLO, /* guest: I want `net` */
-	NAT_CARDS, /* guest: these are my cards; holder: these are their addresses and names */
-	NAT_READY, /* holder: `net` is there */
-	NAT_BUSY,  /* holder: another holder has the network */
-	NAT_SORRY, /* holder: it cannot be, text says why */
-	NAT_TELL,  /* holder: text for the user, several lines; "": what was told is over */
+	NAT_MSG_HELLO, /* guest: I want `net` */
+	NAT_MSG_CARDS, /* guest: these are my cards; holder: these are their addresses and names */
+	NAT_MSG_READY, /* holder: `net` is there */
+	NAT_MSG_BUSY,  /* holder: another holder has the network */
+	NAT_MSG_SORRY, /* holder: it cannot be, text says why */
+	NAT_MSG_TELL,  /* holder: text for the user, several lines; "": what was told is over */
 };
 
 struct nat_msg {

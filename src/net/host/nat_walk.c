@@ -73,7 +73,7 @@ static enum tri in_range(const struct value *v, const json_t *r)
 
 	if (v->kind == NUMBER && json_is_integer(from) && json_is_integer(to))
 		return v->num >= json_integer_value(from) && v->num <= json_integer_value(to) ? YES
-											       : NO;
+											      : NO;
 	if (v->kind == ADDR && get_addr(from, &a) && get_addr(to, &b))
 		return v->num >= a && v->num <= b ? YES : NO;
 	return MAYBE;
@@ -97,7 +97,8 @@ static enum tri one_of(const struct walk *w, const struct value *v, const json_t
 	const json_t *item;
 	size_t i;
 
-	json_array_foreach(list, i, item) {
+	json_array_foreach(list, i, item)
+	{
 		best = MAX(best, equals(w, v, item));
 	}
 	return best;
@@ -109,7 +110,8 @@ static const json_t *elements(const struct walk *w, const char *name)
 	const json_t *item;
 	size_t i;
 
-	json_array_foreach(w->all, i, item) {
+	json_array_foreach(w->all, i, item)
+	{
 		const json_t *s = json_object_get(item, "set");
 
 		if (!s)
@@ -298,7 +300,8 @@ static enum verdict vmap(struct walk *w, const json_t *map, unsigned depth, bool
 
 	list = name && *name == '@' ? elements(w, name + 1) : json_object_get(data, "set");
 	*is = false;
-	json_array_foreach(list, i, pair) {
+	json_array_foreach(list, i, pair)
+	{
 		enum tri t = other ? NO : equals(w, &v, json_array_get(pair, 0));
 
 		if (t == YES)
@@ -315,7 +318,8 @@ static enum verdict walk_rule(struct walk *w, const json_t *rule, const char *ch
 	const json_t *st;
 	size_t i;
 
-	json_array_foreach(json_object_get(rule, "expr"), i, st) {
+	json_array_foreach(json_object_get(rule, "expr"), i, st)
+	{
 		const json_t *m = json_object_get(st, "match"), *map = json_object_get(st, "vmap");
 		enum verdict v = ON;
 		bool is = false;
@@ -348,7 +352,8 @@ static enum verdict walk_chain(struct walk *w, const char *chain, unsigned depth
 	const json_t *item;
 	size_t i;
 
-	json_array_foreach(w->all, i, item) {
+	json_array_foreach(w->all, i, item)
+	{
 		const json_t *rule = json_object_get(item, "rule");
 		enum verdict v;
 
@@ -373,7 +378,8 @@ static enum nat_manager manager(const json_t *all, const char *family, const cha
 
 	if (!strcmp(table, "firewalld"))
 		return NAT_MGR_FIREWALLD;
-	json_array_foreach(all, i, item) {
+	json_array_foreach(all, i, item)
+	{
 		const json_t *c = json_object_get(item, "chain");
 		const char *name = text_of(c, "name");
 
@@ -405,7 +411,8 @@ unsigned nat_walk(const json_t *ruleset, const struct nat_packet *p, struct nat_
 	const json_t *item;
 	size_t i;
 
-	json_array_foreach(w.all, i, item) {
+	json_array_foreach(w.all, i, item)
+	{
 		const json_t *c = json_object_get(item, "chain");
 		enum verdict v;
 
@@ -440,7 +447,8 @@ void nat_walk_comments(const json_t *ruleset, const char *comment,
 	const json_t *item;
 	size_t i;
 
-	json_array_foreach(json_object_get(ruleset, "nftables"), i, item) {
+	json_array_foreach(json_object_get(ruleset, "nftables"), i, item)
+	{
 		const json_t *r = json_object_get(item, "rule");
 
 		if (r && !strcmp(text_of(r, "comment"), comment))
@@ -454,12 +462,14 @@ bool nat_walk_forwards(const json_t *ruleset)
 	const json_t *item, *st;
 	size_t i, k;
 
-	json_array_foreach(json_object_get(ruleset, "nftables"), i, item) {
+	json_array_foreach(json_object_get(ruleset, "nftables"), i, item)
+	{
 		const json_t *r = json_object_get(item, "rule");
 
 		if (!r || is_ours(text_of(r, "table")))
 			continue;
-		json_array_foreach(json_object_get(r, "expr"), k, st) {
+		json_array_foreach(json_object_get(r, "expr"), k, st)
+		{
 			if (json_object_get(st, "masquerade") || json_object_get(st, "snat") ||
 			    is_xt(st, "target", "MASQUERADE") || is_xt(st, "target", "SNAT"))
 				return true;

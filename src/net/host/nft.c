@@ -23,9 +23,12 @@ static int explain(struct host_nft *n, struct err *e)
 		const char *text;
 		int code;
 	} known[] = {
-		{"Operation not permitted", EPERM}, {"Permission denied", EPERM},
-		{"not supported", EOPNOTSUPP},	    {"No such file", ENOENT},
-		{"File exists", EEXIST},	    {NULL, EINVAL},
+		{"Operation not permitted", EPERM},
+		{"Permission denied", EPERM},
+		{"not supported", EOPNOTSUPP},
+		{"No such file", ENOENT},
+		{"File exists", EEXIST},
+		{NULL, EINVAL},
 	};
 	const char *text = nft_ctx_get_error_buffer(n->ctx);
 	const char *at = text ? strstr(text, "Error: ") : NULL;
