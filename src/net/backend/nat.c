@@ -68,9 +68,7 @@ static int parse_rate(const char *value, void *out, struct err *e)
 		o->rate = n * unit;
 		return 0;
 	}
-	return err_set(
-		e, EINVAL,
-		"is not a rate from 8k to 400G: bits a second, with k, M or G, e.g. rate=10M");
+	return err_set(e, EINVAL, "give 8k to 400G bits a second, with k, M or G, e.g. rate=10M");
 }
 
 static const char *const on_off[] = {"off", "on", NULL};

@@ -82,7 +82,7 @@ char *nat_dns_conf(const struct nat_net *net, const char *dir)
 		"interface=%s\nexcept-interface=lo\nbind-interfaces\nno-hosts\nno-ping\n"
 		"addn-hosts=%s/hosts\ndhcp-hostsfile=%s/dhcp-hosts\ndhcp-leasefile=%s/leases\n"
 		"pid-file=\nlog-facility=-\ndomain=" NAT_DOMAIN "\nlocal=/" NAT_DOMAIN "/\n"
-		"domain-needed\nbogus-priv\ndhcp-authoritative\nquiet-dhcp\n",
+		"domain-needed\nbogus-priv\ndhcp-authoritative\ndhcp-ignore-names\nquiet-dhcp\n",
 		net->name, net->name, dir, dir, dir);
 	fprintf(f, "dhcp-range=%s,%s,%s," LEASE "\n", nat_addr_text(h.dynamic[0], a),
 		nat_addr_text(h.dynamic[1], b), nat_addr_text(nat_mask(net->prefix), m));
@@ -354,6 +354,33 @@ int nat_dns_update(struct nat_dns *d, const struct nat_card *cards, unsigned n, 
 	if (!rc && d->pid)
 		kill(d->pid, SIGHUP);
 	return rc;
+}
+
+void nat_dns_release(const struct nat_dns *d, const struct nat_card *card)
+{
+	/* DHCPRELEASE (RFC 2131 section 4.4.6), as the guest would send it. */
+	uint8_t m[300] = {1 /* BOOTREQUEST */, 1 /* Ethernet */, 6};
+	static const uint8_t options[] = {0x63, 0x82, 0x53, 0x63, 53, 1, 7, 54, 4};
+	struct sockaddr_in from = {.sin_family = AF_INET, .sin_port = htons(68)};
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(67)};
+	const char *br = d->net->name;
+	const int on = 1;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return;
+	put_be32(m + 12, card->addr);
+	memcpy(m + 28, card->mac, sizeof(card->mac));
+	memcpy(m + 236, options, sizeof(options));
+	put_be32(m + 236 + sizeof(options), nat_host(d->net));
+	m[236 + sizeof(options) + 4] = 255;
+	to.sin_addr.s_addr = htonl(nat_host(d->net));
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	/* The server looks at the interface that it comes from. */
+	if (!setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, br, (socklen_t)strlen(br)) &&
+	    !bind(fd, (struct sockaddr *)&from, sizeof(from)))
+		sendto(fd, m, sizeof(m), MSG_DONTWAIT, (struct sockaddr *)&to, sizeof(to));
+	close(fd);
 }
 
 void nat_dns_ended(struct nat_dns *d, struct err *e)

@@ -29,6 +29,8 @@ struct nat_dns {
 int nat_dns_start(struct nat_dns *d, const struct nat_card *cards, unsigned n, struct err *e);
 /* Writes the cards' files again and has it read them. */
 int nat_dns_update(struct nat_dns *d, const struct nat_card *cards, unsigned n, struct err *e);
+/* The card has gone: ends its lease, with which its name would stay. */
+void nat_dns_release(const struct nat_dns *d, const struct nat_card *card);
 /* It has ended by itself (SIGCHLD): notes that and puts its last words into e. */
 void nat_dns_ended(struct nat_dns *d, struct err *e);
 void nat_dns_stop(struct nat_dns *d);

@@ -6,8 +6,10 @@
  * Docker's own chain for that where there is one. What may really pass is still decided by our
  * table.
  *
- * The ruleset is read by a child process: libnftables 1.0.6 reads beyond the end of an array when
- * it writes a table with an owner as JSON, and a crash of it must not be one of the network.
+ * The ruleset is read by a child process, table by table: a host may have a hundred thousand rules,
+ * whose memory goes with the child, and a crash of libnftables is not one of the network (see
+ * host_nft_json(): tables with an owner are left out, and those that go by another name than ours
+ * are not judged).
  */
 #include "net/host/nat_firewall.h"
 
@@ -26,22 +28,53 @@
 
 /* --- reading -------------------------------------------------------------------------------- */
 
-static void list_ruleset(int fd) __attribute__((noreturn));
-static void list_ruleset(int fd)
+static bool write_all(int fd, const char *text)
 {
-	struct err e;
-	struct host_nft *nft = host_nft_open(&e);
-	char *text = nft ? host_nft_json(nft, "list ruleset", &e) : NULL;
-	size_t len = text ? strlen(text) : 0, done = 0;
+	size_t len = strlen(text), done = 0;
 
 	while (done < len) {
 		ssize_t n = write(fd, text + done, len - done);
 
 		if (n < 0 && errno != EINTR)
-			_exit(1);
+			return false;
 		done += n > 0 ? (size_t)n : 0;
 	}
-	_exit(text ? 0 : 1);
+	return true;
+}
+
+/* Writes the JSON of one table, "table ip filter", to fd; not if it is ours, or has an owner. */
+static bool list_table(struct host_nft *nft, const char *table, int fd)
+{
+	char command[2 * NAT_IDENT], *text;
+	struct err e;
+	bool good, owned;
+
+	if (strstr(table, " vmwire-"))
+		return true;
+	snprintf(command, sizeof(command), "list %s", table);
+	text = host_nft_text(nft, command, &e);
+	if (!text) /* it has just gone */
+		return true;
+	owned = strstr(text, "\n\tflags owner") != NULL;
+	free(text);
+	text = owned ? NULL : host_nft_json(nft, command, &e);
+	good = !text || write_all(fd, text);
+	free(text);
+	return good;
+}
+
+static void list_ruleset(int fd) __attribute__((noreturn));
+static void list_ruleset(int fd)
+{
+	struct err e;
+	struct host_nft *nft = host_nft_open(&e);
+	char *tables = nft ? host_nft_text(nft, "list tables", &e) : NULL, *save = NULL;
+	bool good = tables != NULL;
+
+	for (char *t = tables ? strtok_r(tables, "\n", &save) : NULL; t && good;
+	     t = strtok_r(NULL, "\n", &save))
+		good = list_table(nft, t, fd);
+	_exit(!good);
 }
 
 static char *read_all(int fd)
@@ -72,6 +105,27 @@ static char *read_all(int fd)
 	return text;
 }
 
+/* Several answers, one behind the other, as one. */
+static json_t *parse(const char *text)
+{
+	json_t *all = json_pack("{s:[]}", "nftables");
+
+	for (text += strspn(text, "\n"); all && *text; text += strspn(text, "\n")) {
+		json_error_t at;
+		json_t *one = json_loads(text, JSON_DISABLE_EOF_CHECK, &at);
+
+		if (!one) {
+			json_decref(all);
+			return NULL;
+		}
+		json_array_extend(json_object_get(all, "nftables"),
+				  json_object_get(one, "nftables"));
+		json_decref(one);
+		text += at.position;
+	}
+	return all;
+}
+
 /* NULL: see e. */
 static json_t *ruleset(struct err *e)
 {
@@ -93,7 +147,7 @@ static json_t *ruleset(struct err *e)
 	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (pid > 0 && text && WIFEXITED(status) && !WEXITSTATUS(status))
-		all = json_loads(text, JSON_ALLOW_NUL, NULL);
+		all = parse(text);
 	free(text);
 	if (!all)
 		err_set(e, EIO, "firewall: cannot read the host's rules (nft -j list ruleset)");

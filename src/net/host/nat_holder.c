@@ -118,6 +118,8 @@ static void leave(struct guest *g)
 	loop_del_fd(h->loop, &g->w);
 	close(g->fd);
 	g->fd = -1;
+	for (unsigned i = 0; i < g->n; i++)
+		nat_dns_release(&h->dns, &g->cards[i]);
 	if (g->n)
 		update_dns(h);
 	g->n = 0;

@@ -74,7 +74,7 @@ struct host_nft *host_nft_open(struct err *e)
 		host_nft_close(n);
 		return NULL;
 	}
-	tables = host_nft_json(n, "list tables", e);
+	tables = host_nft_text(n, "list tables", e);
 	if (!tables) {
 		if (e->code != EPERM)
 			err_set(e, e->code,
@@ -106,16 +106,26 @@ int host_nft_run(struct host_nft *n, const char *text, struct err *e)
 	return run(n, text, 0, e);
 }
 
-char *host_nft_json(struct host_nft *n, const char *command, struct err *e)
+static char *answer(struct host_nft *n, const char *command, unsigned flags, struct err *e)
 {
 	const char *text;
 	char *copy;
 
-	if (run(n, command, NFT_CTX_OUTPUT_JSON | NFT_CTX_OUTPUT_NUMERIC_PRIO, e))
+	if (run(n, command, flags, e))
 		return NULL;
 	text = nft_ctx_get_output_buffer(n->ctx);
 	copy = text ? strdup(text) : NULL;
 	if (!copy)
 		err_set(e, ENOMEM, "nftables: out of memory");
 	return copy;
+}
+
+char *host_nft_text(struct host_nft *n, const char *command, struct err *e)
+{
+	return answer(n, command, NFT_CTX_OUTPUT_STATELESS | NFT_CTX_OUTPUT_TERSE, e);
+}
+
+char *host_nft_json(struct host_nft *n, const char *command, struct err *e)
+{
+	return answer(n, command, NFT_CTX_OUTPUT_JSON | NFT_CTX_OUTPUT_NUMERIC_PRIO, e);
 }

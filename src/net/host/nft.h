@@ -18,7 +18,10 @@ void host_nft_close(struct host_nft *n); /* NULL is allowed */
 /* Runs commands in the language of nft(8) as one transaction: all of it or nothing. */
 int host_nft_run(struct host_nft *n, const char *text, struct err *e);
 
-/* The answer to a command of nft(8) ("list ruleset") in its JSON; malloc'ed. NULL: see e. */
+/* The answer to a command of nft(8), as it prints it; malloc'ed. NULL: see e. */
+char *host_nft_text(struct host_nft *n, const char *command, struct err *e);
+/* The same in JSON. Not for a table with an owner: libnftables 1.0.6 reads beyond the end of an
+ * array for it, and may crash. */
 char *host_nft_json(struct host_nft *n, const char *command, struct err *e);
 
 #endif
