@@ -13,6 +13,17 @@
 #	fails NET...		the error of a vmwire that shall not start
 #	stop NAME; gone TEXT	its end; nothing of the network is left
 
+if [ "${1:-}" != inside ]; then
+	for need in dnsmasq nft busybox socat; do
+		command -v $need >/dev/null || { skip "NAT network" "needs $need"; finish; }
+	done
+	if ! unshare -n -m true 2>/dev/null; then
+		skip "NAT network" "needs the right to make network namespaces"
+		finish
+	fi
+	exec unshare -n -m "$0" inside
+fi
+
 mount -t tmpfs tmpfs /run
 mkdir /run/netns
 dir=$(mktemp -d)
@@ -92,7 +103,8 @@ guest() {
 		-monitor "unix:$dir/$name.mon,server=on,wait=off" -net "nic,macaddr=$mac" "${args[@]}" \
 		-net "tap,ifname=in$name,script=no,downscript=no" 2>"$dir/$name.err" &
 	pids[$name]=$!
-	await test -S "$dir/$name.mon" || sed 's/^/# /' "$dir/$name.err"
+	await test -S "$dir/$name.mon" && await sh -c "[ -n \"\$(echo info name | socat -t 1 - UNIX-CONNECT:$dir/$name.mon)\" ]" ||
+		sed 's/^/# /' "$dir/$name.err"
 	ip link set "in$name" address "$mac" netns "$name"
 	ip -n "$name" link set lo up
 	ip -n "$name" link set "in$name" up
@@ -126,15 +138,9 @@ stop() {
 	ip netns del "$1"
 }
 
-# Holder and dnsmasq; a process that only waits for its parent counts as gone.
-helpers() {
-	local p state
-	for p in $(ip netns pids "" 2>/dev/null || ls /proc | grep '^[0-9]'); do
-		[ "$(readlink "/proc/$p/ns/net" 2>/dev/null)" = "$(readlink /proc/$$/ns/net)" ] || continue
-		state=$(sed -n 's/^State:\s*//p' "/proc/$p/status" 2>/dev/null)
-		[ "${state:0:1}" != Z ] && tr '\0' ' ' <"/proc/$p/cmdline" 2>/dev/null | grep -oE '^dnsmasq|^vmwire -nat-holder'
-	done
-}
+# Processes of ours of that name here: vmwire-nat (the holder), dnsmasq. One that only waits for its parent has gone.
+pids_of() { pgrep --ns $$ --nslist net -r DRS -x "$1"; }
+helpers() { pids_of vmwire-nat; pids_of dnsmasq; }
 left() {
 	helpers
 	ip -br link | grep -oE '^(vmwire|tap)[0-9]+'

@@ -11,6 +11,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/capability.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -540,6 +541,22 @@ static void say(const struct text_out *out, const char *fmt, ...)
 	out->line(out->opaque, line);
 }
 
+static void say_drops(const struct nat *n, const struct text_out *out)
+{
+	struct nat_drops d;
+	char command[64], *json;
+	struct err e;
+
+	nat_rules_ask(n->ifname, command, sizeof(command));
+	json = host_nft_json(n->nft, command, &e);
+	if (json && nat_rules_drops(json, &d))
+		say(out,
+		    "     dropped of what the guest sent: %" PRIu64 " spoofed, %" PRIu64
+		    " over the rate, %" PRIu64 " to the host's loopback",
+		    d.spoofed, d.over_rate, d.loopback);
+	free(json);
+}
+
 static void nat_below(const struct net_port *p, const struct text_out *out)
 {
 	const struct nat *n = tap_arg(p);
@@ -566,6 +583,7 @@ static void nat_below(const struct net_port *p, const struct text_out *out)
 		say(out, "     antispoof=%s,port-isolation=%s,rate=%llu bit/s,burst=%llu bytes",
 		    n->antispoof ? "on" : "off", n->port_isolation ? "on" : "off",
 		    (unsigned long long)n->rate * 8, n->rate ? (unsigned long long)n->burst : 0);
+	say_drops(n, out);
 }
 
 const struct net_backend net_backend_nat = {

@@ -14,8 +14,10 @@
 
 #include <arpa/inet.h>
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Addresses in the form that nft wants. */
 struct texts {
@@ -223,4 +225,35 @@ char *nat_rules_guest(const struct nat_rules_guest *g)
 	put_fwds(f, g);
 	fprintf(f, " }\n}\n");
 	return finish(f, &text);
+}
+
+void nat_rules_ask(const char *ifname, char *command, size_t size)
+{
+	snprintf(command, size, "list counters table netdev vmwire-%s", ifname);
+}
+
+bool nat_rules_drops(const char *json, struct nat_drops *d)
+{
+	json_t *all = json_loads(json, 0, NULL);
+	const json_t *item;
+	size_t i;
+
+	*d = (struct nat_drops){0};
+	json_array_foreach(json_object_get(all, "nftables"), i, item)
+	{
+		const json_t *c = json_object_get(item, "counter");
+		const char *name = json_string_value(json_object_get(c, "name"));
+		uint64_t n = (uint64_t)json_integer_value(json_object_get(c, "packets"));
+
+		if (name && !strcmp(name, "spoofed"))
+			d->spoofed = n;
+		else if (name && !strcmp(name, "over_rate"))
+			d->over_rate = n;
+		else if (name && !strcmp(name, "loopback"))
+			d->loopback = n;
+	}
+	if (!all)
+		return false;
+	json_decref(all);
+	return true;
 }

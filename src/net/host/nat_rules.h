@@ -27,4 +27,14 @@ struct nat_rules_guest {
  * forwards. */
 char *nat_rules_guest(const struct nat_rules_guest *g);
 
+/* What the filter has dropped, by reason. */
+struct nat_drops {
+	uint64_t spoofed, over_rate, loopback;
+};
+
+/* The command whose JSON nat_rules_drops() reads. */
+void nat_rules_ask(const char *ifname, char *command, size_t size);
+/* False: it is not that. */
+bool nat_rules_drops(const char *json, struct nat_drops *d);
+
 #endif
