@@ -31,14 +31,13 @@ declare -A pids=()
 trap 'exec 2>/dev/null; kill -KILL "${pids[@]}"; ip -all netns delete; rm -rf "$dir"' EXIT
 export LEASES=$dir PATH=$dir/bin:$PATH
 
-# until COMMAND... succeeds, 5 s at most
+# until COMMAND... succeeds, 10 s at most
 await() {
-	local i
-	for ((i = 0; i < 100; i++)); do
-		"$@" >/dev/null 2>&1 && return 0
+	local end=$((SECONDS + 10))
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $end ] || return 1
 		sleep 0.05
 	done
-	return 1
 }
 quietly() { "$@" >/dev/null 2>&1; }
 # refused NAME COMMAND...: passes when it fails
@@ -147,10 +146,12 @@ left() {
 	nft list tables | grep vmwire
 	nft list ruleset | grep vmwire:
 	ls /run/vmwire
+}
+forwarding() {
 	[ "$(cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding | tr -d '\n')" = 00 ] || echo forwarding
 }
 nothing_left() { [ -z "$(left)" ]; }
 gone() {
 	await nothing_left
-	is "$1" "$(left)" ""
+	is "$1" "$(left; forwarding)" ""
 }

@@ -35,7 +35,7 @@ guest a 52:54:00:00:0b:01 nat,routed=on,net=10.77.0.0/24
 dhcp a
 like "routed: an address of net=" "$(address a)" '^10\.77\.0\.'
 is "the outside sees the guest's own address" "$(in_ns a fetch 198.51.100.2 80)" "$(address a)"
-check "and reaches it" ip netns exec net busybox ping -c 1 -W 1 -q "$(address a)" >/dev/null
+check "and reaches it" quietly ip netns exec net busybox ping -c 1 -W 1 "$(address a)"
 stop a
 gone "nothing is left of it, either"
 
@@ -58,7 +58,7 @@ check "the right ones still do" await sees a "$(address b)"
 in_ns a socat -u OPEN:/dev/zero,readbytes=10 "UDP4-SENDTO:$(address b):68,sourceport=67" 2>/dev/null
 like "what was dropped is counted" "$(info a)" 'dropped .*[1-9][0-9]* spoofed'
 ip -n b addr add 192.168.122.99/24 dev inb
-check "a guest without it may" in_ns b busybox ping -q -c 1 -W 1 -I 192.168.122.99 192.168.122.1
+check "a guest without it may" quietly in_ns b busybox ping -q -c 1 -W 1 -I 192.168.122.99 192.168.122.1
 stop a
 stop b
 

@@ -32,10 +32,12 @@
 
 #include "base/util.h"
 
-#define PATH_TEXT 160
-#define READY_MS  5000
-#define LOOK_MS	  10
-#define LEASE	  "12h"
+#define PATH_TEXT    160
+#define READY_MS     5000
+#define LOOK_MS	     10
+#define IN_USE_MS    50
+#define IN_USE_TRIES 20
+#define LEASE	     "12h"
 
 /* --- texts ---------------------------------------------------------------------------------- */
 
@@ -294,6 +296,12 @@ static int describe_end(struct nat_dns *d, int status, struct err *e)
 		return err_set(e, ENOENT,
 			       "dnsmasq is not there: it serves DHCP and DNS; install it: apt-get "
 			       "install dnsmasq-base");
+	if (strstr(text, "already in use"))
+		return err_set(e, EADDRINUSE,
+			       "%s; another DNS or DHCP server listens on all addresses: `ss "
+			       "-lnp 'sport = :53 or sport = :67'` names it; have it listen on its "
+			       "own interfaces only (dnsmasq: bind-interfaces)",
+			       text);
 	if (WIFSIGNALED(status))
 		return err_set(e, EIO, "dnsmasq was ended by signal %d", WTERMSIG(status));
 	return err_set(e, EIO, "dnsmasq ended with status %d: %s",
@@ -320,18 +328,11 @@ static int wait_ready(struct nat_dns *d, struct err *e)
 	return err_set(e, ETIMEDOUT, "dnsmasq does not answer within %d s", READY_MS / 1000);
 }
 
-int nat_dns_start(struct nat_dns *d, const struct nat_card *cards, unsigned n, struct err *e)
+static int start_once(struct nat_dns *d, struct user u, struct err *e)
 {
-	struct user u = its_user();
 	pid_t parent = getpid();
-	int fds[2], rc = put_file(d->dir, "dnsmasq.conf", nat_dns_conf(d->net, d->dir), e);
+	int fds[2];
 
-	if (!rc)
-		rc = put_cards(d->dir, cards, n, e);
-	if (!rc)
-		rc = put_leases(d->dir, u, e);
-	if (rc)
-		return rc;
 	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK))
 		return err_set(e, errno, "dnsmasq: %s", strerror(errno));
 	d->pid = fork();
@@ -345,6 +346,30 @@ int nat_dns_start(struct nat_dns *d, const struct nat_card *cards, unsigned n, s
 	}
 	d->err = fds[0];
 	return wait_ready(d, e);
+}
+
+int nat_dns_start(struct nat_dns *d, const struct nat_card *cards, unsigned n, struct err *e)
+{
+	struct user u = its_user();
+	int rc = put_file(d->dir, "dnsmasq.conf", nat_dns_conf(d->net, d->dir), e);
+
+	if (!rc)
+		rc = put_cards(d->dir, cards, n, e);
+	if (!rc)
+		rc = put_leases(d->dir, u, e);
+	for (unsigned i = 0; !rc; i++) {
+		struct timespec nap = {.tv_nsec = IN_USE_MS * NS_PER_MS};
+
+		rc = start_once(d, u, e);
+		if (!rc)
+			return 0;
+		/* That of a holder that was killed dies just now; or somebody else has the port. */
+		if (i == IN_USE_TRIES || !strstr(e->text, "already in use"))
+			return rc;
+		nanosleep(&nap, NULL);
+		rc = 0;
+	}
+	return rc;
 }
 
 int nat_dns_update(struct nat_dns *d, const struct nat_card *cards, unsigned n, struct err *e)

@@ -313,11 +313,14 @@ static void rules_event(struct loop_fd *w, uint32_t events)
 
 static void watch_rules(struct holder *h)
 {
+	const struct sockaddr_nl any = {.nl_family = AF_NETLINK};
 	const int group = NFNLGRP_NFTABLES;
 
 	h->rules = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_NETFILTER);
 	if (h->rules < 0)
 		return;
+	/* Without a port of its own it would hear nothing. */
+	bind(h->rules, (const struct sockaddr *)&any, sizeof(any));
 	setsockopt(h->rules, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group));
 	loop_add_fd(h->loop, &h->rules_w, h->rules, EPOLLIN, rules_event);
 }
@@ -382,8 +385,8 @@ static void take_down(struct holder *h)
 	if (h->bridge)
 		nat_bridge_down(h->nl, h->bridge);
 	host_nl_close(h->nl);
-	if (nat_forwarding_changed() && !nat_others(h->net.name) && !nat_firewall_others_forward())
-		nat_forwarding_restore();
+	if (nat_forwarding_changed() && !nat_others(h->net.name))
+		nat_forwarding_off(!nat_firewall_others_forward());
 	nat_dir_remove(h->dir);
 }
 

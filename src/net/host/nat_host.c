@@ -544,14 +544,14 @@ int nat_forwarding_on(struct host_nl *nl, const struct nat_net *net, struct err 
 	return rc ? rc : change("ipv6/conf/all/forwarding", "0", "1", e);
 }
 
-void nat_forwarding_restore(void)
+void nat_forwarding_off(bool back)
 {
 	char note[NAT_PATH], path[NAT_PATH], before[16], ours[16], now[16];
 	FILE *f;
 
 	note_path(note);
 	f = fopen(note, "re");
-	while (f && fscanf(f, "%95s %15s %15s", path, before, ours) == 3) {
+	while (back && f && fscanf(f, "%95s %15s %15s", path, before, ours) == 3) {
 		if (!strstr(path, "..") && get_sysctl(path, now) && !strcmp(now, ours))
 			nat_sysctl(path, before);
 	}

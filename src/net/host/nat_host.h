@@ -48,8 +48,9 @@ void nat_bridge_down(struct host_nl *nl, int index);
 
 /* Has the kernel forward what the network needs. Notes what it has changed under NAT_RUN. */
 int nat_forwarding_on(struct host_nl *nl, const struct nat_net *net, struct err *e);
-/* Puts back what was changed; what somebody else has changed since stays. */
-void nat_forwarding_restore(void);
+/* Puts back what was changed; what somebody else has changed since stays. back false: all stays as
+ * it is, and is somebody else's from now on. */
+void nat_forwarding_off(bool back);
 /* Did we change anything? */
 bool nat_forwarding_changed(void);
 
