@@ -40,8 +40,8 @@ struct net_backend {
 	 * it is not chosen). Fails when neither can be. May be NULL.
 	 */
 	int (*claim)(struct net_port *p, uint8_t mac[6], bool chosen, struct err *e);
-	/* [ctl] The cards on this backend's wire, its hub's all, whenever they may have changed; the
-	 * loops may run. May be NULL. */
+	/* [ctl] The cards on this backend's wire, its hub's all, whenever they may have changed;
+	 * the loops may run. May be NULL. */
 	int (*guests)(struct net_port *p, const struct net_guest *g, unsigned n, struct err *e);
 	/* [ctl] Lines below the port's own in `info network`; loops are parked. May be NULL. */
 	void (*below)(const struct net_port *p, const struct text_out *out);

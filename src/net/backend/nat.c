@@ -199,7 +199,7 @@ static int wish(const struct nat_opts *o, struct nat_net *w, struct err *e)
 			       "forwarded, or all is");
 	if (o->burst && !o->rate)
 		return err_set(e, EINVAL, "nat: burst= needs rate=, e.g. rate=10M");
-	strcpy(w->name, br);
+	snprintf(w->name, sizeof(w->name), "%s", br);
 	if (o->isolated != LEFT_OUT || o->routed != LEFT_OUT)
 		w->given |= NAT_GIVEN_MODE;
 	w->mode = o->isolated == ON ? NAT_ISOLATED : o->routed == ON ? NAT_ROUTED : NAT_MASQUERADE;
@@ -321,7 +321,7 @@ static int put_rules(struct nat *n, struct err *e)
 static int enslave(const struct nat *n, const char *bridge, struct err *e)
 {
 	struct host_nl *nl = host_nl_open(e);
-	struct host_link tap, br;
+	struct host_link tap = {0}, br = {0};
 	char path[NAT_PATH];
 	int rc = nl ? host_link_get(nl, n->ifname, &tap, e) : -e->code;
 

@@ -47,8 +47,8 @@ struct tap_dev {
 /* No queues, no descriptors. */
 void tap_dev_init(struct tap_dev *d);
 
-/* Makes the interface, or takes the one of that name, by o->ifname, ->vnet_hdr, ->queues. On failure
- * *d keeps what it has. */
+/* Makes the interface, or takes the one of that name, by o->ifname, ->vnet_hdr, ->queues. On
+ * failure *d keeps what it has. */
 int tap_open_tun(const struct tap_opts *o, struct tap_dev *d, struct err *e);
 
 /* Looks at a descriptor that came from elsewhere and adds it to *d; opt=fd, for messages. On

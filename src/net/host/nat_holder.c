@@ -74,7 +74,7 @@ static unsigned all_cards(const struct holder *h, const struct guest *but, struc
 	for (unsigned i = 0; *list && i < h->nguests; i++) {
 		const struct guest *g = h->guests[i];
 
-		if (g->fd < 0 || g == but)
+		if (g == but || g->fd < 0)
 			continue;
 		memcpy(*list + n, g->cards, g->n * sizeof(g->cards[0]));
 		n += g->n;
@@ -320,8 +320,9 @@ static void watch_rules(struct holder *h)
 	if (h->rules < 0)
 		return;
 	/* Without a port of its own it would hear nothing. */
-	bind(h->rules, (const struct sockaddr *)&any, sizeof(any));
-	setsockopt(h->rules, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group));
+	if (bind(h->rules, (const struct sockaddr *)&any, sizeof(any)) ||
+	    setsockopt(h->rules, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)))
+		return;
 	loop_add_fd(h->loop, &h->rules_w, h->rules, EPOLLIN, rules_event);
 }
 
@@ -500,14 +501,18 @@ static bool background(void)
 
 int nat_holder_main(const char *name)
 {
-	struct holder *h = calloc(1, sizeof(*h));
+	struct holder *h;
 	struct nat_msg hello;
 	struct err e;
 	bool again;
+	int rc;
 
-	if (!h || !background() || fcntl(NAT_HOLDER_FD, F_SETFD, FD_CLOEXEC) ||
+	if (!background() || fcntl(NAT_HOLDER_FD, F_SETFD, FD_CLOEXEC) ||
 	    !nat_msg_read(NAT_HOLDER_FD, &hello, &again) || hello.type != NAT_MSG_HELLO ||
 	    strcmp(hello.net.name, name) != 0)
+		return 1;
+	h = calloc(1, sizeof(*h));
+	if (!h)
 		return 1;
 	h->net = hello.net;
 	nat_dir(name, h->dir);
@@ -517,5 +522,10 @@ int nat_holder_main(const char *name)
 	h->look.fn = look_again;
 	h->dns_again.fn = start_dns_again;
 	h->loop = loop_new("nat", NULL, &e);
-	return h->loop ? serve(h, &hello) : 1;
+	rc = h->loop ? serve(h, &hello) : 1;
+	for (unsigned i = 0; i < h->nguests; i++)
+		free(h->guests[i]);
+	loop_free(h->loop);
+	free(h);
+	return rc;
 }

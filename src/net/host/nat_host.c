@@ -167,7 +167,7 @@ static void count_other(const char *name, const char *dir, void *arg)
 {
 	struct others *o = arg;
 
-	o->n += strcmp(name, o->mine) && alive(dir);
+	o->n += strcmp(name, o->mine) != 0 && alive(dir);
 }
 
 unsigned nat_others(const char *mine)
@@ -285,12 +285,12 @@ static int used(struct host_nl *nl, struct nat_used **list, struct err *e)
 	*list = na >= 0 ? calloc((size_t)nr + (size_t)na + 1, sizeof(**list)) : NULL;
 	if (na >= 0 && !*list)
 		na = err_set(e, ENOMEM, "out of memory");
-	for (int i = 0; na >= 0 && i < nr; i++) {
+	for (int i = 0; *list && i < nr; i++) {
 		if (routes[i].family == AF_INET)
 			add_used(*list, &n, routes[i].dst, routes[i].dst_len, "route",
 				 name_of(links, nl_, routes[i].oif));
 	}
-	for (int i = 0; na >= 0 && i < na; i++) {
+	for (int i = 0; *list && i < na; i++) {
 		if (addrs[i].family == AF_INET)
 			add_used(*list, &n, addrs[i].addr, addrs[i].prefix, "address",
 				 name_of(links, nl_, addrs[i].index));

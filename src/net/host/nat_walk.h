@@ -14,14 +14,14 @@
 
 /* A packet as far as it is known. */
 struct nat_packet {
-	const char *what; /* for messages: "from the guests to the outside" */
-	const char *hook; /* "forward", "input" */
-	bool v6;
+	const char *what;      /* for messages: "from the guests to the outside" */
+	const char *hook;      /* "forward", "input" */
 	const char *iif, *oif; /* NULL: not known (input: none) */
-	uint32_t saddr, daddr; /* host order; 0: not known */
 	const char *l4;	       /* "tcp", "udp" */
+	uint32_t saddr, daddr; /* host order; 0: not known */
 	uint16_t dport;	       /* 0: not known */
-	bool established;      /* else it is the first one of a connection */
+	bool v6;
+	bool established; /* else it is the first one of a connection */
 };
 
 /* Whose rules these are, as far as names tell. */
