@@ -75,7 +75,7 @@ static void net_nic_errors(void **state)
 	    "vectors, netdev",
 	    "-net", "nic,foo=1");
 	BAD("-net usr is not known: did you mean -net user? Allowed: nic, user, tap, bridge, "
-	    "macvtap, dummy, none",
+	    "macvtap, nat, dummy, none",
 	    "-net", "usr");
 	BAD("-net nic: macaddr=zz is not a MAC address: give six hexadecimal bytes, e.g. "
 	    "macaddr=52:54:00:12:34:56",
