@@ -258,6 +258,7 @@ char *nat_firewall_rules(const struct nat_net *net, const struct nat_packet *p,
 					      "icmp type echo-request", NULL};
 	static const char *const to_host6[] = {"udp dport 547", "udp dport 53", "tcp dport 53",
 					       "meta l4proto ipv6-icmp", NULL};
+	static const char *const only6[] = {"udp dport 547", "meta l4proto ipv6-icmp", NULL};
 	bool in = !strcmp(p->hook, "input"), v6 = !strcmp(d->family, "ip6");
 	const char *chain = d->manager == NAT_MGR_DOCKER && !in ? "DOCKER-USER" : d->base;
 	const char *const *m = v6 ? to_host6 : to_host;
@@ -272,7 +273,8 @@ char *nat_firewall_rules(const struct nat_net *net, const struct nat_packet *p,
 			"insert rule %s %s %s iifname \"%s\" %s counter accept comment "
 			"\"vmwire:%s\"\n",
 			d->family, d->table, chain, net->name, *m, net->name);
-	for (m = to_host6; in && !strcmp(d->family, "inet") && *m; m += 3)
+	/* A table of both families: what only IPv6 needs, besides. */
+	for (m = only6; in && !strcmp(d->family, "inet") && *m; m++)
 		fprintf(f,
 			"insert rule inet %s %s iifname \"%s\" %s counter accept comment "
 			"\"vmwire:%s\"\n",

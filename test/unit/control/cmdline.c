@@ -172,11 +172,12 @@ static void slips(void **state)
 static void network_errors(void **state)
 {
 	(void)state;
-	BAD("-net vde is not implemented yet: allowed are nic, user, tap, bridge, macvtap, dummy, "
+	BAD("-net vde is not implemented yet: allowed are nic, user, tap, bridge, macvtap, nat, "
+	    "dummy, "
 	    "none",
 	    "-net", "vde,sock=x");
 	BAD("-netdev usr is not known: did you mean -netdev user,id=a? Allowed: user, tap, bridge, "
-	    "macvtap, dummy, "
+	    "macvtap, nat, dummy, "
 	    "hubport",
 	    "-netdev", "usr,id=a");
 	BAD("-netdev user: id= is missing: give it a name, e.g. -netdev user,id=net0", "-netdev",
