@@ -9,6 +9,8 @@
 #include "control/cmdline.h"
 #include "control/vm.h"
 #include "host/host.h"
+#include "net/host/nat_holder.h"
+#include "net/host/nat_link.h"
 
 /* -accel kvm,probe=on: 0 when the accelerator works on this machine. */
 static int probe(const struct config *c)
@@ -42,6 +44,8 @@ int main(int argc, char **argv)
 	fill_stdio();
 	if (argc > 1 && !strcmp(argv[1], "host"))
 		return host_main(argc - 1, argv + 1);
+	if (argc == 3 && !strcmp(argv[1], NAT_HOLDER_ARG))
+		return nat_holder_main(argv[2]);
 	rc = cmdline_parse(argc, argv, &c, stdout, &e);
 	if (rc < 0) {
 		log_err(&e);

@@ -255,8 +255,8 @@ static int show_help(const char *option, const struct opt_table *own, const stru
 
 /* Names of what may stand behind option, for messages and suggestions. */
 static const char *const later_kinds[] = {
-	"nat",	  "socket", "stream", "dgram", "vde",	"vhost-user", "vhost-vdpa",
-	"l2tpv3", "af-xdp", "netmap", "passt", "slirp", "vmnet-host", NULL};
+	"socket", "stream", "dgram", "vde",   "vhost-user", "vhost-vdpa", "l2tpv3",
+	"af-xdp", "netmap", "passt", "slirp", "vmnet-host", NULL};
 
 static int unknown_kind(const char *option, const char *kind, const char *rest, bool nic,
 			bool hubport, bool none, struct err *e)

@@ -80,6 +80,8 @@ struct vm_net *vm_net_find(struct vm *vm, const char *name);
 int vm_net_open_one(struct vm *vm, struct vm_net *v, struct err *e);
 int vm_net_make_nic(struct vm *vm, struct vm_net *v, struct err *e);
 int vm_net_join_one(struct vm *vm, struct vm_net *v, struct err *e);
+/* Tells the backends which cards are on their wires; after every change. */
+int vm_net_guests(struct vm *vm, struct err *e);
 /* The loops on which card and backend are joined: *n of them, running when the VM is. */
 int vm_net_loops(struct vm *vm, const struct vm_net *nic, const struct vm_net *back,
 		 struct loop **loops, unsigned *n, struct err *e);

@@ -217,6 +217,65 @@ int vm_net_join_one(struct vm *vm, struct vm_net *v, struct err *e)
 	return rc ? err_prefix(e, "%s", c->what) : 0;
 }
 
+/* The hub that a card or backend is on, CONFIG_NO_HUB: none. */
+static int hub_of(struct vm *vm, const struct conf_net *c)
+{
+	const struct vm_net *to = c->netdev ? vm_net_find(vm, c->netdev) : NULL;
+
+	if (c->kind == CONF_NIC && to)
+		return to->conf->kind == CONF_HUBPORT ? to->conf->hub : CONFIG_NO_HUB;
+	for (unsigned i = 0; c->kind == CONF_BACKEND && i < vm->conf->nnet; i++) {
+		const struct conf_net *h = &vm->conf->net[i];
+
+		if (h->kind == CONF_HUBPORT && h->netdev && !strcmp(h->netdev, c->id))
+			return h->hub;
+	}
+	return c->hub;
+}
+
+static bool on_wire(struct vm *vm, const struct conf_net *nic, const struct conf_net *back)
+{
+	int hub = hub_of(vm, back);
+
+	if (nic->netdev && !strcmp(nic->netdev, back->id))
+		return true;
+	return hub != CONFIG_NO_HUB && hub_of(vm, nic) == hub;
+}
+
+static int tell_guests(struct vm *vm, const struct vm_net *back, struct err *e)
+{
+	struct net_guest *g = calloc(vm->conf->nnet, sizeof(*g));
+	unsigned n = 0;
+	int rc;
+
+	if (!g)
+		return err_set(e, ENOMEM, "%s: out of memory", back->conf->what);
+	for (unsigned i = 0; i < vm->conf->nnet; i++) {
+		const struct vm_net *v = &vm->net[i];
+
+		if (!v->nic || !v->port || !on_wire(vm, v->conf, back->conf))
+			continue;
+		g[n].name = vm->conf->name ? vm->conf->name : v->conf->id;
+		memcpy(g[n++].mac, v->nic->mac, sizeof(g->mac));
+	}
+	rc = back->conf->backend->guests(back->port, g, n, e);
+	free(g);
+	return rc ? err_prefix(e, "%s", back->conf->what) : 0;
+}
+
+int vm_net_guests(struct vm *vm, struct err *e)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; !rc && i < vm->conf->nnet; i++) {
+		const struct vm_net *v = &vm->net[i];
+
+		if (v->port && v->conf->kind == CONF_BACKEND && v->conf->backend->guests)
+			rc = tell_guests(vm, v, e);
+	}
+	return rc;
+}
+
 /* What a hub has. */
 struct census {
 	struct vm *vm;
@@ -273,6 +332,8 @@ int vm_net_join(struct vm *vm, struct err *e)
 	}
 	for (unsigned i = 0; !rc && i < vm->conf->nnet; i++)
 		rc = vm_net_join_one(vm, &vm->net[i], e);
+	if (!rc)
+		rc = vm_net_guests(vm, e);
 	if (!rc)
 		warn_lonely(vm);
 	return rc;

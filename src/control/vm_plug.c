@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/util.h"
 #include "control/cmdline.h"
 #include "control/vm.h"
@@ -123,6 +124,7 @@ static int find(struct vm *vm, const char *cmd, const char *id, bool nic, struct
 static void remove_card(struct vm *vm, unsigned i)
 {
 	struct vm_net *v = &vm->net[i];
+	struct err e;
 
 	if (v->port) {
 		struct pci_dev *d = v->nic->pci;
@@ -134,6 +136,8 @@ static void remove_card(struct vm *vm, unsigned i)
 		machine_unplugged(vm->machine, slot);
 	}
 	forget(vm, i);
+	if (vm_net_guests(vm, &e))
+		log_warn("%s", e.text);
 }
 
 static int plug_in(struct vm *vm, struct vm_net *v, struct err *e)
@@ -147,7 +151,9 @@ static int plug_in(struct vm *vm, struct vm_net *v, struct err *e)
 			       "function out",
 			       v->conf->what, (unsigned)conf->devfn >> 3, conf->devfn & 7u);
 	rc = vm_net_make_nic(vm, v, e);
-	return rc ? rc : vm_net_join_one(vm, v, e);
+	if (!rc)
+		rc = vm_net_join_one(vm, v, e);
+	return rc ? rc : vm_net_guests(vm, e);
 }
 
 int vm_device_add(struct vm *vm, const char *arg, FILE *out, struct err *e)
@@ -324,5 +330,5 @@ int vm_netdev_replug(struct vm *vm, const char *nic, const char *netdev, struct 
 	if (old && !vm_net_of(vm, old))
 		old->ops->destroy(old);
 	vm_unpark(vm);
-	return 0;
+	return vm_net_guests(vm, e);
 }

@@ -56,7 +56,7 @@ good 'vmwire 0' -version
 bad "-net nic: model=foo is not known: allowed are $models" -net nic,model=foo
 bad "-net nic: foo=1 is not an option: allowed are vlan, macaddr, model, name, addr, vectors, \
 netdev" -net nic,foo=1
-bad "-net usr is not known: did you mean -net user? Allowed: nic, user, tap, bridge, macvtap, dummy, none" -net usr
+bad "-net usr is not known: did you mean -net user? Allowed: nic, user, tap, bridge, macvtap, nat, dummy, none" -net usr
 bad "-net nic: macaddr=zz is not a MAC address: give six hexadecimal bytes, e.g. \
 macaddr=52:54:00:12:34:56" -net nic,macaddr=zz
 bad "-m 1x is not a size: give a number of MiB, or a number with an optional suffix k, M, G or T, \

@@ -16,6 +16,12 @@ struct text_out {
 	void *opaque;
 };
 
+/* A card on a backend's wire. */
+struct net_guest {
+	const char *name; /* of the guest (-name), or of the card */
+	uint8_t mac[6];
+};
+
 struct net_backend {
 	const char *name; /* "user", "tap", "bridge", "dummy" */
 	const char *summary;
@@ -34,6 +40,9 @@ struct net_backend {
 	 * it is not chosen). Fails when neither can be. May be NULL.
 	 */
 	int (*claim)(struct net_port *p, uint8_t mac[6], bool chosen, struct err *e);
+	/* [ctl] The cards on this backend's wire, its hub's all, whenever they may have changed;
+	 * the loops may run. May be NULL. */
+	int (*guests)(struct net_port *p, const struct net_guest *g, unsigned n, struct err *e);
 	/* [ctl] Lines below the port's own in `info network`; loops are parked. May be NULL. */
 	void (*below)(const struct net_port *p, const struct text_out *out);
 	/* [ctl] Details for the monitor (`info usernet`); loops are parked. May be NULL. */

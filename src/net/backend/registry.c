@@ -6,11 +6,16 @@
 #include "net/backend/backend.h"
 
 extern const struct net_backend net_backend_user, net_backend_tap, net_backend_bridge;
-extern const struct net_backend net_backend_macvtap, net_backend_dummy;
+extern const struct net_backend net_backend_macvtap, net_backend_nat, net_backend_dummy;
 
 static const struct net_backend *const backends[] = {
-	&net_backend_user,    &net_backend_tap,	  &net_backend_bridge,
-	&net_backend_macvtap, &net_backend_dummy, NULL,
+	&net_backend_user,
+	&net_backend_tap,
+	&net_backend_bridge,
+	&net_backend_macvtap,
+	&net_backend_nat,
+	&net_backend_dummy,
+	NULL,
 };
 
 const struct net_backend *const *net_backends(void)

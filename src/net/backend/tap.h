@@ -76,6 +76,10 @@ void tap_vhost_below(const struct net_port *p, const struct text_out *out);
 /* No queues, no descriptors. */
 void tap_dev_init(struct tap_dev *d);
 
+/* Makes the interface, or takes the one of that name, by o->ifname, ->vnet_hdr, ->queues. On
+ * failure *d keeps what it has. */
+int tap_open_tun(const struct tap_opts *o, struct tap_dev *d, struct err *e);
+
 /* Looks at a descriptor that came from elsewhere and adds it to *d; opt=fd, for messages. On
  * failure it is not in *d. */
 int tap_take_fd(int fd, const char *opt, struct tap_dev *d, struct err *e);

@@ -267,7 +267,7 @@ static int no_interface(const struct tap_opts *o, int err, struct err *e)
 	}
 }
 
-static int open_tun(const struct tap_opts *o, struct tap_dev *d, struct err *e)
+int tap_open_tun(const struct tap_opts *o, struct tap_dev *d, struct err *e)
 {
 	struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI};
 	unsigned n = MAX(o->queues, 1u);
@@ -420,7 +420,7 @@ static int open_own(const struct tap_opts *o, const char *id, struct net_port **
 	tap_dev_init(&d);
 	rc = find_scripts(o, &up, &down, e);
 	if (!rc)
-		rc = open_tun(o, &d, e);
+		rc = tap_open_tun(o, &d, e);
 	if (!rc)
 		rc = set_up(&d, o->sndbuf, e);
 	if (!rc)

@@ -95,6 +95,10 @@ int host_link_set_mtu(struct host_nl *nl, int index, uint32_t mtu, struct err *e
 /* An isolated port of a bridge exchanges frames with ports that are not isolated only. */
 int host_port_set_isolated(struct host_nl *nl, int port, bool isolated, struct err *e);
 
+/* rtnl_tc.c: what leaves by the link (to the guest behind a TAP) waits until it keeps within rate
+ * bytes a second, but for burst bytes at once. Instead of what was set before. */
+int host_link_shape(struct host_nl *nl, int index, uint64_t rate, uint32_t burst, struct err *e);
+
 /* Two links, each the other's wire, down. */
 int host_veth_add(struct host_nl *nl, const char *name, const char *peer, struct err *e);
 /* A macvtap over a link, down; /dev/tapINDEX carries its frames. mode: MACVLAN_MODE_…

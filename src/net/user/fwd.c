@@ -88,7 +88,7 @@ int fwd_parse(const char *text, struct fwd *out, struct err *e)
 
 /* --- sockets -------------------------------------------------------------------------------- */
 
-static int explain(const struct fwd *f, const char *text, int code, struct err *e)
+int fwd_explain(const struct fwd *f, const char *text, int code, struct err *e)
 {
 	unsigned port = ntohs(f->host.sin_port);
 	char addr[INET_ADDRSTRLEN];
@@ -242,13 +242,13 @@ int fwd_add(struct stack *st, const char *text, struct err *e)
 	rc = f->fd = open_socket(f);
 	if (rc < 0) {
 		f->fd = -1;
-		return explain(&new, text, -rc, e);
+		return fwd_explain(&new, text, -rc, e);
 	}
 	rc = st->loop ? watch(f) : 0;
 	if (rc < 0) {
 		close(f->fd);
 		f->fd = -1;
-		return explain(f, text, -rc, e);
+		return fwd_explain(f, text, -rc, e);
 	}
 	return 0;
 }

@@ -275,6 +275,8 @@ void icmp_error(struct stack *st, const struct pkt *p, uint8_t type, uint8_t cod
 
 /* fwd.c */
 int fwd_parse(const char *text, struct fwd *out, struct err *e);
+/* Why the host's end of a forward could not be bound: code is bind()'s errno. Returns -code. */
+int fwd_explain(const struct fwd *f, const char *text, int code, struct err *e);
 int fwd_add(struct stack *st, const char *text, struct err *e);	   /* [ctl], parked */
 int fwd_remove(struct stack *st, const char *text, struct err *e); /* [ctl], parked */
 

@@ -75,7 +75,7 @@ static void net_nic_errors(void **state)
 	    "vectors, netdev",
 	    "-net", "nic,foo=1");
 	BAD("-net usr is not known: did you mean -net user? Allowed: nic, user, tap, bridge, "
-	    "macvtap, dummy, none",
+	    "macvtap, nat, dummy, none",
 	    "-net", "usr");
 	BAD("-net nic: macaddr=zz is not a MAC address: give six hexadecimal bytes, e.g. "
 	    "macaddr=52:54:00:12:34:56",
@@ -172,11 +172,12 @@ static void slips(void **state)
 static void network_errors(void **state)
 {
 	(void)state;
-	BAD("-net vde is not implemented yet: allowed are nic, user, tap, bridge, macvtap, dummy, "
+	BAD("-net vde is not implemented yet: allowed are nic, user, tap, bridge, macvtap, nat, "
+	    "dummy, "
 	    "none",
 	    "-net", "vde,sock=x");
 	BAD("-netdev usr is not known: did you mean -netdev user,id=a? Allowed: user, tap, bridge, "
-	    "macvtap, dummy, "
+	    "macvtap, nat, dummy, "
 	    "hubport",
 	    "-netdev", "usr,id=a");
 	BAD("-netdev user: id= is missing: give it a name, e.g. -netdev user,id=net0", "-netdev",
