@@ -96,14 +96,33 @@ struct good {
 	const struct opt_table *t; /* its sub-options; NULL: not known */
 	unsigned slips;		   /* seen on the way */
 	char wrong[NAME_MAX_];	   /* the first name that was misspelt */
+	const char *bare;	   /* the first one without a value */
 	char text[TEXT_MAX];	   /* ",a=b,c=d" */
 };
+
+/* The option of t that a word is the name of, and that cannot do without a value. */
+static const struct opt *bare(const struct opt_table *t, const char *word, size_t len)
+{
+	for (const struct opt *o = t ? t->opts : NULL; o && o->name; o++)
+		if (o->type != OPT_BOOL && strlen(o->name) == len && !strncmp(o->name, word, len))
+			return o;
+	return NULL;
+}
 
 static void good_word(struct good *g, const char *word, size_t len)
 {
 	const char *name = meant(g->t, word, len);
+	const struct opt *o = bare(g->t, word, len);
 	size_t have = strlen(g->text), skip = name ? strcspn(word, "=") : 0;
+	char values[64];
 
+	if (o) {
+		g->bare = g->bare ? g->bare : o->name;
+		g->slips |= SLIP_VALUE;
+		snprintf(g->text + have, TEXT_MAX - have, ",%s=%s", o->name,
+			 opt_arg_text(o, "|", values, sizeof(values)));
+		return;
+	}
 	if (name && (skip != strlen(name) || strncmp(word, name, skip) != 0)) {
 		if (!g->wrong[0])
 			name_of(word, len, g->wrong);
@@ -172,6 +191,10 @@ static void say_why(char *why, size_t size, const struct good *g, const char *ki
 			 g->wrong);
 		sep = ", ";
 	}
+	if (g->slips & SLIP_VALUE) {
+		snprintf(why + strlen(why), size - strlen(why), "%s%s needs a value", sep, g->bare);
+		sep = ", ";
+	}
 	if (g->slips & SLIP_SLOT0)
 		snprintf(why + strlen(why), size - strlen(why), "%s%s", sep, slot0);
 }
@@ -202,12 +225,14 @@ int slip(const char *option, const char *kind, const char *text, const char *tai
 int slip_name(const struct opt_table *t, const char *what, const char *text, struct err *e)
 {
 	struct good g = {.t = t};
+	char why[200] = "";
 
 	good_words(&g, text, false);
-	if (!(g.slips & SLIP_NAME))
+	g.slips &= SLIP_NAME | SLIP_VALUE;
+	if (!g.slips)
 		return -e->code;
-	return err_set(e, EINVAL, "%s,%.140s: %s= is not an option; write: %s%.180s", what, text,
-		       g.wrong, what, g.text);
+	say_why(why, sizeof(why), &g, "");
+	return err_set(e, EINVAL, "%s,%.140s: %s; write: %s%.180s", what, text, why, what, g.text);
 }
 
 /* Do the sub-options of stray belong to what arg names? */

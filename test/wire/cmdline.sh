@@ -78,6 +78,8 @@ done <<'END'
 -net tap ifname=vnet0 script=no downscript=no|a blank splits it in two|-net tap,ifname=vnet0,script=no,downscript=no
 -net tap,scirpt=no|scirpt= is not an option|-net tap,script=no
 -net tap,ifnam=vnet0,script=no|ifnam= is not an option|-net tap,ifname=vnet0,script=no
+-net tap,script|script needs a value|-net tap,script=file
+-net tap,ifname,script=no|ifname needs a value|-net tap,ifname=name,script=no
 -net tap,downscrpt=no|downscrpt= is not an option|-net tap,downscript=no
 -net tap ifnam=vnet0,scirpt=no|a blank splits it in two, ifnam= is not an option|-net tap,ifname=vnet0,script=no
 -net nic,macadr=fe:54:00:86:0d:04|macadr= is not an option|-net nic,macaddr=fe:54:00:86:0d:04
@@ -85,7 +87,6 @@ done <<'END'
 -netdev macvtap,id=n0,lnik=eth0|lnik= is not an option|-netdev macvtap,id=n0,link=eth0
 -nic bridge,br=br0,modle=virtio|modle= is not an option|-nic bridge,br=br0,model=virtio
 END
-bad "-net tap: script needs a value: give script=file" -net tap,script
 bad "-hda is not implemented yet: -h lists what is" -hda disk.img
 mkfifo "$tmp/fifo"
 bad "-kernel: $tmp/fifo is not a regular file" -net none -kernel "$tmp/fifo"

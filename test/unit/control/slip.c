@@ -113,7 +113,12 @@ static void others(void **state)
 {
 	static const char *const t[][2] = {
 		{"-net tap,foo=1", "-net tap: foo=1 is not an option: allowed are "},
-		{"-net tap,script", "-net tap: script needs a value: give script=file"},
+		{"-net tap,script",
+		 "-net tap,script: script needs a value; write: -net tap,script=file"},
+		{"-net tap,scirpt=no,ifname",
+		 "-net tap,scirpt=no,ifname: scirpt= is not an option, ifname needs a value; "
+		 "write: -net tap,script=no,ifname=name"},
+		{"-netdev user,id=a,restrict,mask", "-netdev user: mask is not an option"},
 		{"-net tap,vnet_hdr=onn",
 		 "-net tap: vnet_hdr=onn is not known: did you mean vnet_hdr=on? "},
 		{"-net nic disk.img", "disk.img belongs to no option"},
