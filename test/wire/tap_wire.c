@@ -59,6 +59,16 @@ static int sh(const char *fmt, ...)
 	return system(cmd);
 }
 
+/* What an empty option is parsed to, but no scripts. */
+static struct tap_opts defaults(void)
+{
+	struct tap_opts o;
+
+	opt_init(net_backend_tap.opts, &o);
+	o.script = o.downscript = (char *)"no";
+	return o;
+}
+
 static void enter(const struct bench *b, int i)
 {
 	if (setns(b->ns[i], CLONE_NEWNET) < 0) {
@@ -70,14 +80,12 @@ static void enter(const struct bench *b, int i)
 /* Opens a TAP in namespace i and brings it up. */
 static bool tap_up(struct bench *b, int i, enum tap_vnet vnet, uint64_t sndbuf)
 {
-	struct tap_opts o = {.fd = TAP_FD_NONE,
-			     .ifname = (char *)"tap0",
-			     .script = (char *)"no",
-			     .downscript = (char *)"no",
-			     .vnet_hdr = vnet,
-			     .sndbuf = sndbuf};
+	struct tap_opts o = defaults();
 	struct err e = {0};
 
+	o.ifname = (char *)"tap0";
+	o.vnet_hdr = vnet;
+	o.sndbuf = sndbuf;
 	enter(b, i);
 	if (net_backend_tap.open(&o, "tap.0", &b->tap[i], &e)) {
 		printf("# %s\n", e.text);
@@ -525,7 +533,7 @@ static void test_gone(struct bench *b)
 /* fd=: what we are handed is looked at. */
 static void test_fd(struct bench *b)
 {
-	struct tap_opts o = {.fd = 0, .vnet_hdr = TAP_VNET_AUTO, .sndbuf = TAP_SNDBUF_NONE};
+	struct tap_opts o = defaults();
 	struct net_port *p = NULL;
 	struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
 	struct err e = {0};
@@ -533,6 +541,7 @@ static void test_fd(struct bench *b)
 	int fd;
 
 	enter(b, 0);
+	o.script = o.downscript = NULL;
 	o.fd = (uint32_t)open("/dev/null", O_RDWR);
 	ok(b, net_backend_tap.open(&o, "t", &p, &e) < 0 && strstr(e.text, "not a TAP"),
 	   "fd= of /dev/null is refused");
@@ -549,12 +558,8 @@ static void test_fd(struct bench *b)
 	ok(b, fcntl(fd, F_GETFL) & O_NONBLOCK, "fd= is made non-blocking");
 	p->ops->destroy(p);
 	ok(b, fcntl(fd, F_GETFL) < 0, "fd= is closed with its port");
-	o = (struct tap_opts){.fd = TAP_FD_NONE,
-			      .ifname = (char *)"lo",
-			      .script = (char *)"no",
-			      .downscript = (char *)"no",
-			      .vnet_hdr = TAP_VNET_AUTO,
-			      .sndbuf = TAP_SNDBUF_NONE};
+	o = defaults();
+	o.ifname = (char *)"lo";
 	ok(b, net_backend_tap.open(&o, "t", &p, &e) < 0 && strstr(e.text, "lo"),
 	   "an interface that is no TAP is refused");
 	printf("# %s\n", e.text);
@@ -562,16 +567,14 @@ static void test_fd(struct bench *b)
 
 static struct net_port *open_as(const char *ifname, uint32_t queues, const char *fds, struct err *e)
 {
-	const struct tap_opts o = {.fd = TAP_FD_NONE,
-				   .ifname = (char *)(uintptr_t)ifname,
-				   .script = fds ? NULL : (char *)"no",
-				   .downscript = fds ? NULL : (char *)"no",
-				   .vnet_hdr = TAP_VNET_AUTO,
-				   .sndbuf = TAP_SNDBUF_NONE,
-				   .queues = queues,
-				   .fds = (char *)(uintptr_t)fds};
+	struct tap_opts o = defaults();
 	struct net_port *p = NULL;
 
+	o.ifname = (char *)(uintptr_t)ifname;
+	if (fds)
+		o.script = o.downscript = NULL;
+	o.queues = queues;
+	o.fds = (char *)(uintptr_t)fds;
 	*e = (struct err){0};
 	if (net_backend_tap.open(&o, "t", &p, e))
 		printf("# %s\n", e->text);

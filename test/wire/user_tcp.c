@@ -97,17 +97,16 @@ static void stack_main(struct world *w, int ready)
 {
 	char *fwd[] = {(char *)"tcp:127.0.0.1:5601-10.0.2.15:5601"};
 	struct user_conf c = {.mtu = 1500, .net = {.prefix = 24, .set = true}};
-	struct tap_opts o = {.fd = TAP_FD_NONE,
-			     .ifname = (char *)"tap0",
-			     .script = (char *)"no",
-			     .downscript = (char *)"no",
-			     .vnet_hdr = TAP_VNET_ON,
-			     .sndbuf = TAP_SNDBUF_NONE};
+	struct tap_opts o;
 	struct net_port *tap;
 	struct stack *st;
 	struct loop *loop;
 	struct err e = {0};
 
+	opt_init(net_backend_tap.opts, &o);
+	o.ifname = (char *)"tap0";
+	o.script = o.downscript = (char *)"no";
+	o.vnet_hdr = TAP_VNET_ON;
 	c.net.addr = inet_addr("10.0.2.0");
 	c.host.s_addr = inet_addr("10.0.2.2");
 	c.dns.s_addr = inet_addr("10.0.2.3");
