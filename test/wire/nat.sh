@@ -40,7 +40,8 @@ is "hostfwd from the outside keeps the client's address" "$(ip netns exec net fe
 is "hostfwd from the host, by 127.0.0.1" "$(fetch 127.0.0.1 2222)" "a22 192.168.122.1"
 like "hostfwd from the host, by its own address" "$(fetch 198.51.100.1 2222)" '^a22 '
 like "hostfwd from the other guest, by the host's address" "$(in_ns b fetch 198.51.100.1 2222)" '^a22 '
-is "hostfwd of UDP" "$(echo x | socat -T 1 - UDP4:127.0.0.1:5353)" a53
+answers() { echo x | socat -t 1 - UDP4:127.0.0.1:5353 2>/dev/null | grep -q '^a53$'; }
+check "hostfwd of UDP" await answers
 like "the host's port is taken" "$(socat -u OPEN:/dev/null TCP4-LISTEN:2222 2>&1)" 'in use'
 like "info network shows it" "$(info a)" 'hostfwd tcp 0\.0\.0\.0:2222 -> 192\.168\.122\.[0-9]+:22'
 serve host TCP4-LISTEN:7777,bind=127.0.0.1,fork SYSTEM:'echo secret'
@@ -57,6 +58,19 @@ is "hostfwd_add" "$(fetch 127.0.0.1 2223)" "a22 192.168.122.1"
 nft flush ruleset
 is "nft flush ruleset does not cut the guests off" "$(in_ns a fetch 198.51.100.2 80)" 198.51.100.1
 is "nor forwards" "$(fetch 127.0.0.1 2223)" "a22 192.168.122.1"
+
+# --- a network and a card that come and go
+monitor a 'netdev_add nat,id=h0,br=hot0,hostfwd=tcp::2230-:22' >/dev/null
+like "netdev_add: a forward waits for a card" "$(info a)" 'hostfwd tcp 0\.0\.0\.0:2230 -> \(no card yet\)'
+monitor a 'device_add e1000,id=c1,netdev=h0,mac=52:54:00:00:0a:11' >/dev/null
+like "device_add: a card gets address and name" "$(info a)" 'guest a\.vmwire\.internal 192\.168\.123\.[0-9]+ macaddr=52:54:00:00:0a:11'
+like "and the forward goes there" "$(info a)" '0\.0\.0\.0:2230 -> 192\.168\.123\.[0-9]+:22'
+monitor a 'device_del c1' >/dev/null
+monitor a 'system_reset' >/dev/null
+monitor a 'netdev_del h0' >/dev/null
+await sh -c '! ls /run/vmwire | grep -q hot0'
+is "netdev_del takes the network down, as its last guest" "$(ip -br link | grep -c hot0; ls /run/vmwire | grep -c hot0)" "0
+0"
 
 # --- options that do not fit
 like "another net= than the network has" "$(fails nat,net=10.5.0.0/24)" 'net=10\.5\.0\.0/24: vmwire0 is there already, with net=192\.168\.122\.0/24'
