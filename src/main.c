@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* vmwire: options -> configuration -> VM -> run. */
+/* vmwire: options -> configuration -> VM -> run; or `vmwire host …`, which runs no guest. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "control/cmdline.h"
 #include "control/vm.h"
+#include "host/host.h"
 
 /* -accel kvm,probe=on: 0 when the accelerator works on this machine. */
 static int probe(const struct config *c)
@@ -39,6 +40,8 @@ int main(int argc, char **argv)
 	int rc, status = 0;
 
 	fill_stdio();
+	if (argc > 1 && !strcmp(argv[1], "host"))
+		return host_main(argc - 1, argv + 1);
 	rc = cmdline_parse(argc, argv, &c, stdout, &e);
 	if (rc < 0) {
 		log_err(&e);

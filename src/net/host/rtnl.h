@@ -83,7 +83,8 @@ struct host_bridge_conf {
 /* Makes a bridge, down. -EEXIST when the name is taken. */
 int host_bridge_add(struct host_nl *nl, const char *name, const struct host_bridge_conf *conf,
 		    struct err *e);
-int host_bridge_set_stp(struct host_nl *nl, int bridge, bool stp, struct err *e);
+/* delay: the forward delay, 1/100 s; ports that forward go on forwarding. */
+int host_bridge_set_stp(struct host_nl *nl, int bridge, bool stp, uint32_t delay, struct err *e);
 /* Deletes any link. */
 int host_link_del(struct host_nl *nl, int index, struct err *e);
 /* Makes a link a port of a bridge; master 0: of none. */
@@ -184,6 +185,9 @@ int host_rules_of(struct host_nl *nl, const char *ifname, struct err *e);
 /* Makes the kernel look for the neighbour (ARP or ND); the answer shows in host_neigh_state(). */
 int host_neigh_probe(struct host_nl *nl, int index, uint8_t family, const uint8_t *addr,
 		     struct err *e);
+/* Removes what the kernel knows of it; -ENOENT when that is nothing. */
+int host_neigh_forget(struct host_nl *nl, int index, uint8_t family, const uint8_t *addr,
+		      struct err *e);
 /* NUD_REACHABLE … (linux/neighbour.h), NUD_NONE when the kernel has no entry, or -errno. */
 int host_neigh_state(struct host_nl *nl, int index, uint8_t family, const uint8_t *addr,
 		     struct err *e);

@@ -253,7 +253,7 @@ int host_bridge_add(struct host_nl *nl, const char *name, const struct host_brid
 	return host_nl_talk(nl, checked(msg, bad), NULL, NULL, e, "bridge %s", name);
 }
 
-int host_bridge_set_stp(struct host_nl *nl, int bridge, bool stp, struct err *e)
+int host_bridge_set_stp(struct host_nl *nl, int bridge, bool stp, uint32_t delay, struct err *e)
 {
 	struct nl_msg *msg = link_msg(RTM_NEWLINK, 0, bridge, NULL);
 	struct nlattr *info, *data;
@@ -262,7 +262,8 @@ int host_bridge_set_stp(struct host_nl *nl, int bridge, bool stp, struct err *e)
 	if (msg && (info = nla_nest_start(msg, IFLA_LINKINFO)) != NULL) {
 		bad = nla_put_string(msg, IFLA_INFO_KIND, "bridge");
 		data = nla_nest_start(msg, IFLA_INFO_DATA);
-		bad |= !data || nla_put_u32(msg, IFLA_BR_STP_STATE, stp);
+		bad |= !data || nla_put_u32(msg, IFLA_BR_FORWARD_DELAY, delay) ||
+		       nla_put_u32(msg, IFLA_BR_STP_STATE, stp);
 		if (data)
 			nla_nest_end(msg, data);
 		nla_nest_end(msg, info);

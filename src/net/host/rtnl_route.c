@@ -391,6 +391,13 @@ int host_neigh_probe(struct host_nl *nl, int index, uint8_t family, const uint8_
 		NULL, NULL, e, "neighbour");
 }
 
+int host_neigh_forget(struct host_nl *nl, int index, uint8_t family, const uint8_t *addr,
+		      struct err *e)
+{
+	return host_nl_talk(nl, neigh_msg(RTM_DELNEIGH, 0, 0, index, family, addr), NULL, NULL, e,
+			    "neighbour");
+}
+
 static int on_neigh(struct nlmsghdr *n, void *arg)
 {
 	const struct ndmsg *d = nlmsg_data(n);

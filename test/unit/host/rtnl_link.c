@@ -122,7 +122,7 @@ static void bridge(void **state)
 	ok(host_link_get(nl, "a0", &a, &e), &e);
 	assert_true(a.isolated);
 	/* STP that comes later lets a port that forwards go on. */
-	ok(host_bridge_set_stp(nl, l.index, true, &e), &e);
+	ok(host_bridge_set_stp(nl, l.index, true, 1500, &e), &e);
 	ok(host_link_get(nl, "br0", &l, &e), &e);
 	assert_true(l.stp);
 	assert_int_equal(host_bridge_ports(nl, l.index, &list, &e), 1);
