@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_addr.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <poll.h>
@@ -20,7 +21,8 @@
 
 #include "base/util.h"
 
-#define STP_DELAY 1500 /* forward delay of a bridge that speaks STP, 1/100 s: the standard's */
+#define DAD_WAIT_MS 1000
+#define STP_DELAY   1500 /* forward delay of a bridge that speaks STP, 1/100 s: the standard's */
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
@@ -87,6 +89,14 @@ int br_state_read(struct host_nl *nl, const char *name, struct br_state *s, stru
 	if (n < 0)
 		br_state_free(s);
 	return n < 0 ? n : 0;
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / NS_PER_MS;
 }
 
 /* --- operations ------------------------------------------------------------------------------- */
@@ -171,6 +181,27 @@ static int do_addr(struct host_nl *nl, const struct br_op *op, int index, struct
 	return op->kind == BR_ADDR_ADD ? host_addr_add(nl, &a, e) : host_addr_del(nl, &a, e);
 }
 
+/* Whether an address is looked for on the wire is decided by a worker of the kernel's, soon; the
+ * switch that says "no" must stand until then. An address that stays tentative is none of ours. */
+static int do_dad_wait(struct host_nl *nl, int index, struct err *e)
+{
+	uint64_t end = now_ms() + DAD_WAIT_MS;
+
+	for (;;) {
+		struct host_addr *list = NULL;
+		int n = host_addrs(nl, index, &list, e), tentative = 0;
+
+		for (int i = 0; i < n; i++)
+			tentative += list[i].family == AF_INET6 &&
+				     (list[i].flags & IFA_F_TENTATIVE) &&
+				     !(list[i].flags & IFA_F_DADFAILED);
+		free(list);
+		if (n < 0 || !tentative || now_ms() >= end)
+			return n < 0 ? n : 0;
+		poll(NULL, 0, 2);
+	}
+}
+
 static int do_op(struct host_nl *nl, const struct br_op *op, struct err *e)
 {
 	struct host_link l = {0};
@@ -199,6 +230,8 @@ static int do_op(struct host_nl *nl, const struct br_op *op, struct err *e)
 	case BR_ROUTE_ADD:
 	case BR_ROUTE_DEL:
 		return do_route(nl, op, l.index, e);
+	case BR_DAD_WAIT:
+		return do_dad_wait(nl, l.index, e);
 	case BR_STP:
 		return host_bridge_set_stp(nl, l.index, op->value, STP_DELAY, e);
 	case BR_LINK_DEL:
@@ -273,43 +306,58 @@ const char *br_gateway_text(const struct br_gateway *g, char *text, size_t size)
 	return inet_ntop(g->family, g->addr, text, (socklen_t)size) ? text : "?";
 }
 
-static uint64_t now_ms(void)
+void br_gateways_forget(struct host_nl *nl, const char *dev, const struct br_gateway *g, int n)
 {
-	struct timespec t;
+	struct host_link l;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / NS_PER_MS;
+	if (host_link_get(nl, dev, &l, NULL))
+		return;
+	for (int i = 0; i < n; i++)
+		host_neigh_forget(nl, l.index, g[i].family, g[i].addr, NULL);
+}
+
+/* One look at a neighbour: 1 when it has answered, 0 when not yet, or -errno. */
+static int ask_one(struct host_nl *nl, int index, const struct br_gateway *g, bool fresh,
+		   struct err *e)
+{
+	int state = host_neigh_state(nl, index, g->family, g->addr, e);
+
+	if (state < 0)
+		return state;
+	if (state & (NUD_REACHABLE | NUD_PERMANENT | NUD_NOARP))
+		return 1;
+	if (state & (NUD_STALE | NUD_DELAY | NUD_PROBE)) {
+		/* It has spoken at some time, but has not answered us. */
+		if (!fresh)
+			return 1;
+		if (state & NUD_STALE)
+			host_neigh_forget(nl, index, g->family, g->addr, NULL);
+	}
+	if (state & NUD_INCOMPLETE)
+		return 0;
+	return host_neigh_probe(nl, index, g->family, g->addr, e);
 }
 
 int br_gateways_ask(struct host_nl *nl, const char *dev, struct br_gateway *g, int n, bool fresh,
 		    unsigned ms, struct err *e)
 {
-	const int known = NUD_REACHABLE | NUD_PERMANENT | NUD_NOARP;
 	uint64_t end = now_ms() + ms;
 	struct host_link l;
 	int rc = host_link_get(nl, dev, &l, e);
 
-	for (int i = 0; fresh && !rc && i < n; i++)
-		host_neigh_forget(nl, l.index, g[i].family, g[i].addr, NULL);
 	while (!rc && n) {
 		for (int i = 0; i < n; i++) {
-			int state = host_neigh_state(nl, l.index, g[i].family, g[i].addr, e);
-
-			if (state < 0)
-				return state;
-			/* Not asked again yet, but it has answered at some time. */
-			if (state & known ||
-			    (!fresh && state & (NUD_STALE | NUD_DELAY | NUD_PROBE)))
-				g[i--] = g[--n];
-			else if (!(state & NUD_INCOMPLETE))
-				rc = host_neigh_probe(nl, l.index, g[i].family, g[i].addr, e);
-			if (rc)
+			rc = ask_one(nl, l.index, &g[i], fresh, e);
+			if (rc < 0)
 				return rc;
+			if (rc)
+				g[i--] = g[--n];
 		}
+		rc = 0;
 		if (now_ms() >= end)
 			break;
 		if (n)
-			poll(NULL, 0, 20);
+			poll(NULL, 0, 5);
 	}
 	return rc ? rc : n;
 }

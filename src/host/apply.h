@@ -53,10 +53,13 @@ const char *br_gateway_text(const struct br_gateway *g, char *text, size_t size)
 /* The gateways of the default routes that leave by the link; how many. Pure. */
 int br_gateways(const struct br_state *s, struct br_gateway g[BR_GATEWAYS]);
 
+/* What the kernel knows of them on the link does not count any more; before a move to it. */
+void br_gateways_forget(struct host_nl *nl, const char *dev, const struct br_gateway *g, int n);
+
 /*
  * Asks for each of n neighbours (ARP, ND) by the link until all have answered or the time is
- * over; those that have not answered stay, in front. Returns how many, or -errno. fresh: what the
- * kernel knows of them from before does not count.
+ * over; those that have not answered stay, in front. Returns how many, or -errno. fresh: that one
+ * has spoken before does not count, it must answer now.
  */
 int br_gateways_ask(struct host_nl *nl, const char *dev, struct br_gateway *g, int n, bool fresh,
 		    unsigned ms, struct err *e);

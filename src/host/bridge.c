@@ -195,6 +195,7 @@ static int carry_out(struct move *m, struct err *e)
 
 	if (rc)
 		return rc;
+	br_gateways_forget(m->nl, m->to, m->gateway, m->gateways);
 	rc = br_apply(m->nl, &m->plan.ops, false, e);
 	if (rc) {
 		back(&g, e);

@@ -126,11 +126,18 @@ static void addrs_to(struct br_ops *o, const struct br_state *s, const char *dev
 			addr_op(o, BR_ADDR_ADD, s, i, dev);
 }
 
-/* From dev: a first address takes its seconds along, so the last one goes first. */
+/*
+ * From dev, newest first: an IPv4 address takes those along that came after it in its network, and
+ * when this is interrupted, what is added again stands where it stood.
+ */
 static void addrs_from(struct br_ops *o, const struct br_state *s, const char *dev)
 {
+	for (int i = 0; i < s->naddr; i++)
+		if (s->addr[i].family == AF_INET6)
+			addr_op(o, BR_ADDR_DEL, s, i, dev);
 	for (int i = s->naddr - 1; i >= 0; i--)
-		addr_op(o, BR_ADDR_DEL, s, i, dev);
+		if (s->addr[i].family == AF_INET)
+			addr_op(o, BR_ADDR_DEL, s, i, dev);
 }
 
 static void route_op(struct br_ops *o, enum br_op_kind kind, const struct br_state *s, int i,
@@ -165,6 +172,27 @@ static void routes_from(struct br_ops *o, const struct br_state *s, const char *
 				route_op(o, BR_ROUTE_DEL, s, i, dev);
 }
 
+/*
+ * The kernel leaves an IPv6 prefix's route where it is when an address of that prefix that came
+ * without a route (noprefixroute) is still there as the last one that came with it goes.
+ */
+static void leftovers_from(struct br_ops *o, const struct br_state *s, const char *dev)
+{
+	for (int i = 0; i < s->nroute; i++) {
+		const struct host_route *r = &s->route[i];
+
+		if (r->family != AF_INET6 || !br_route_implied(s, r))
+			continue;
+		for (int k = 0; k < s->naddr; k++)
+			if (s->addr[k].family == AF_INET6 &&
+			    (s->addr[k].flags & IFA_F_NOPREFIXROUTE) &&
+			    same_prefix(s->addr[k].addr, r->dst, r->dst_len)) {
+				route_op(o, BR_ROUTE_DEL, s, i, dev);
+				break;
+			}
+	}
+}
+
 static int finish(struct br_plan *p, struct err *e)
 {
 	if (!p->ops.failed && !p->undo.failed && !p->commit.failed)
@@ -192,18 +220,23 @@ int br_plan_add(const struct br_state *s, const char *name, bool stp, struct br_
 	push(&p->ops, BR_UP, name, NULL);
 	addrs_to(&p->ops, s, name);
 	push(&p->ops, BR_MASTER, up, name);
+	if (v6)
+		push(&p->ops, BR_DAD_WAIT, name, NULL);
 	routes_to(&p->ops, s, name);
 	routes_from(&p->ops, s, up);
 	addrs_from(&p->ops, s, up);
+	leftovers_from(&p->ops, s, up);
 
 	if (v6)
 		sysctl(&p->undo, up, "accept_dad", 0);
 	addrs_to(&p->undo, s, up);
+	if (v6)
+		push(&p->undo, BR_DAD_WAIT, up, NULL);
 	push(&p->undo, BR_MASTER, up, "");
 	routes_to(&p->undo, s, up);
+	push(&p->undo, BR_LINK_DEL, name, NULL);
 	if (v6)
 		sysctl(&p->undo, up, "accept_dad", s->accept_dad);
-	push(&p->undo, BR_LINK_DEL, name, NULL);
 
 	if (v6) {
 		sysctl(&p->commit, name, "accept_dad", s->accept_dad);
@@ -223,18 +256,24 @@ int br_plan_del(const struct br_state *s, const struct host_link *uplink, int ac
 	if (accept_dad >= 0)
 		sysctl(&p->ops, up, "accept_dad", 0);
 	addrs_to(&p->ops, s, up);
+	if (accept_dad >= 0)
+		push(&p->ops, BR_DAD_WAIT, up, NULL);
 	push(&p->ops, BR_MASTER, up, "");
 	routes_to(&p->ops, s, up);
 	routes_from(&p->ops, s, name);
 	addrs_from(&p->ops, s, name);
+	leftovers_from(&p->ops, s, name);
 
 	if (s->accept_dad >= 0)
 		sysctl(&p->undo, name, "accept_dad", 0);
 	addrs_to(&p->undo, s, name);
+	if (s->accept_dad >= 0)
+		push(&p->undo, BR_DAD_WAIT, name, NULL);
 	push(&p->undo, BR_MASTER, up, name);
 	routes_to(&p->undo, s, name);
 	routes_from(&p->undo, s, up);
 	addrs_from(&p->undo, s, up);
+	leftovers_from(&p->undo, s, up);
 	if (s->accept_dad >= 0)
 		sysctl(&p->undo, name, "accept_dad", s->accept_dad);
 	if (accept_dad >= 0)
@@ -341,6 +380,9 @@ void br_op_text(const struct br_op *op, char *text, size_t size)
 	case BR_ROUTE_ADD:
 	case BR_ROUTE_DEL:
 		route_text(op, text, size);
+		break;
+	case BR_DAD_WAIT:
+		snprintf(text, size, "wait until no address of %s is tentative (ip addr)", op->dev);
 		break;
 	case BR_STP:
 		snprintf(text, size, "ip link set %s type bridge stp_state %d", op->dev, op->value);

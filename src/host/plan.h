@@ -35,6 +35,7 @@ enum br_op_kind {
 	BR_MASTER,     /* dev becomes a port of other; other "": of none */
 	BR_ADDR_ADD,   /* addr to dev */
 	BR_ADDR_DEL,
+	BR_DAD_WAIT,  /* until dev's IPv6 addresses may be used: the kernel decides that later */
 	BR_ROUTE_ADD, /* route, by dev */
 	BR_ROUTE_DEL,
 	BR_STP,	     /* dev, on */
