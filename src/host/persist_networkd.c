@@ -27,13 +27,14 @@ static FILE *begin(char **text, size_t *size)
 	return f;
 }
 
-static char *end(FILE *f, char *text)
+/* The text, owned; NULL: no memory. The buffer is there when the stream is closed, not before. */
+static char *end(FILE *f, char **text)
 {
 	if (f && fclose(f)) {
-		free(text);
+		free(*text);
 		return NULL;
 	}
-	return f ? text : NULL;
+	return f ? *text : NULL;
 }
 
 /* The IAID that the lease's client identifier has: ff, IAID, DUID (RFC 4361). */
@@ -153,7 +154,7 @@ static int put_netdev(const struct persist_conf *c, struct persist_files *files,
 			fprintf(f, "ForwardDelaySec=0\n");
 	}
 	snprintf(path, sizeof(path), DIR_OF "%s.netdev", c->name);
-	return persist_put(files, path, 0644, end(f, text), e);
+	return persist_put(files, path, 0644, end(f, &text), e);
 }
 
 int persist_networkd(const struct persist_conf *c, struct persist_files *files, struct err *e)
@@ -175,8 +176,8 @@ int persist_networkd(const struct persist_conf *c, struct persist_files *files, 
 		put_iaid(c, files->root, f);
 	}
 	free(old);
-	text = end(f, text);
-	stay = end(s, stay);
+	text = end(f, &text);
+	stay = end(s, &stay);
 	rc = put_netdev(c, files, e);
 	snprintf(path, sizeof(path), DIR_OF "%s.network", c->name);
 	if (!rc) {
