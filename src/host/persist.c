@@ -86,11 +86,12 @@ bool persist_is_static(const struct host_addr *a)
 	return a->valid == UINT32_MAX && a->scope == RT_SCOPE_UNIVERSE;
 }
 
-bool persist_is_route(const struct br_state *s, const struct host_route *r)
+bool persist_is_route(const struct host_route *r)
 {
-	(void)s;
-	return r->has_gateway && r->gateway_family == r->family && r->table == RT_TABLE_MAIN &&
-	       !r->expires && r->protocol != RTPROT_DHCP && r->protocol != RTPROT_RA &&
+	bool plain = !r->has_gateway || r->gateway_family == r->family;
+
+	return plain && !r->hops && !r->expires && r->type == RTN_UNICAST &&
+	       r->protocol != RTPROT_DHCP && r->protocol != RTPROT_RA &&
 	       r->protocol != RTPROT_KERNEL;
 }
 

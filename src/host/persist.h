@@ -74,7 +74,7 @@ char *persist_ifupdown_undo(const char *text, const char *name);
 bool persist_is_dynamic(const struct br_state *s, int family);
 /* Addresses that a configuration names: not link-local ones, not those for a time. */
 bool persist_is_static(const struct host_addr *a);
-/* A route that a configuration names: static, in the main table, by a gateway. */
-bool persist_is_route(const struct br_state *s, const struct host_route *r);
+/* A route that a configuration names: one hop, made by hand or a configuration. */
+bool persist_is_route(const struct host_route *r);
 
 #endif

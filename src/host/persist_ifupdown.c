@@ -118,10 +118,65 @@ char *persist_ifupdown_undo(const char *text, const char *name)
 	return done;
 }
 
+/* The routes that no "gateway" line says, as commands. said: the one that such a line has. */
+static void route_lines(const struct persist_conf *c, int family, const struct host_route *said,
+			FILE *f)
+{
+	char a[INET6_ADDRSTRLEN];
+
+	for (int i = 0; i < c->s->nroute; i++) {
+		const struct host_route *r = &c->s->route[i];
+
+		if (r == said || r->family != family || !persist_is_route(r))
+			continue;
+		fprintf(f, "\tup ip %sroute append ", family == AF_INET6 ? "-6 " : "");
+		if (r->dst_len)
+			fprintf(f, "%s/%u", inet_ntop(family, r->dst, a, sizeof(a)), r->dst_len);
+		else
+			fputs("default", f);
+		if (r->has_gateway)
+			fprintf(f, " via %s", inet_ntop(family, r->gateway, a, sizeof(a)));
+		fprintf(f, " dev %s%s", c->name, r->onlink ? " onlink" : "");
+		if (r->has_prefsrc)
+			fprintf(f, " src %s", inet_ntop(family, r->prefsrc, a, sizeof(a)));
+		if (r->metric)
+			fprintf(f, " metric %u", r->metric);
+		if (r->table != RT_TABLE_MAIN)
+			fprintf(f, " table %u", r->table);
+		fputc('\n', f);
+	}
+}
+
+/* One static address; the first one of its family brings the routes. */
+static void static_stanza(const struct persist_conf *c, const struct host_addr *x, bool first,
+			  FILE *f)
+{
+	const struct br_state *s = c->s;
+	const struct host_route *said = NULL;
+	char a[INET6_ADDRSTRLEN];
+
+	fprintf(f, "\niface %s inet%s static\n\taddress %s/%u\n", c->name,
+		x->family == AF_INET6 ? "6" : "", inet_ntop(x->family, x->addr, a, sizeof(a)),
+		x->prefix);
+	for (int i = 0; first && !said && i < s->nroute; i++) {
+		const struct host_route *r = &s->route[i];
+
+		if (!r->dst_len && r->has_gateway && r->family == x->family &&
+		    r->table == RT_TABLE_MAIN && persist_is_route(r))
+			said = r;
+	}
+	if (said)
+		fprintf(f, "\tgateway %s\n", inet_ntop(x->family, said->gateway, a, sizeof(a)));
+	if (said && said->metric && !(x->family == AF_INET6 && said->metric == 1024))
+		fprintf(f, "\tmetric %u\n", said->metric);
+	if (first)
+		route_lines(c, x->family, said, f);
+}
+
 static void stanzas_of_state(const struct persist_conf *c, FILE *f)
 {
 	const struct br_state *s = c->s;
-	char a[INET6_ADDRSTRLEN];
+	bool first4 = true, first6 = true;
 	int stanza = 0;
 
 	if (persist_is_dynamic(s, AF_INET)) {
@@ -130,24 +185,12 @@ static void stanzas_of_state(const struct persist_conf *c, FILE *f)
 		stanza++;
 	}
 	for (int i = 0; i < s->naddr; i++) {
-		const struct host_addr *x = &s->addr[i];
-		bool gateway = true;
+		bool *first = s->addr[i].family == AF_INET ? &first4 : &first6;
 
-		if (!persist_is_static(x))
+		if (!persist_is_static(&s->addr[i]))
 			continue;
-		for (int k = 0; k < i; k++)
-			gateway &=
-				!(persist_is_static(&s->addr[k]) && s->addr[k].family == x->family);
-		fprintf(f, "\niface %s inet%s static\n\taddress %s/%u\n", c->name,
-			x->family == AF_INET6 ? "6" : "",
-			inet_ntop(x->family, x->addr, a, sizeof(a)), x->prefix);
-		for (int k = 0; gateway && k < s->nroute; k++)
-			if (!s->route[k].dst_len && s->route[k].family == x->family &&
-			    persist_is_route(s, &s->route[k])) {
-				fprintf(f, "\tgateway %s\n",
-					inet_ntop(x->family, s->route[k].gateway, a, sizeof(a)));
-				gateway = false;
-			}
+		static_stanza(c, &s->addr[i], *first, f);
+		*first = false;
 		if (!stanza++)
 			bridge_options(c, f);
 	}

@@ -7,6 +7,7 @@
  * make another one out of the bridge's name and the server might give another address.
  */
 #include <arpa/inet.h>
+#include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -15,7 +16,8 @@
 #include "base/util.h"
 #include "host/persist.h"
 
-#define DIR_OF "/etc/systemd/network/05-vmwire-"
+#define V6_METRIC 1024 /* the kernel's for IPv6 routes without one */
+#define DIR_OF	  "/etc/systemd/network/05-vmwire-"
 
 static FILE *begin(char **text, size_t *size)
 {
@@ -118,18 +120,23 @@ static void network_of_state(const struct br_state *s, FILE *f)
 	for (int i = 0; i < s->nroute; i++) {
 		const struct host_route *r = &s->route[i];
 
-		if (!persist_is_route(s, r))
+		if (!persist_is_route(r))
 			continue;
-		fprintf(f, "\n[Route]\nGateway=%s\n",
-			inet_ntop(r->family, r->gateway, a, sizeof(a)));
-		if (r->dst_len)
+		fprintf(f, "\n[Route]\n");
+		if (r->has_gateway)
+			fprintf(f, "Gateway=%s\n", inet_ntop(r->family, r->gateway, a, sizeof(a)));
+		if (r->dst_len || !r->has_gateway)
 			fprintf(f, "Destination=%s/%u\n",
 				inet_ntop(r->family, r->dst, a, sizeof(a)), r->dst_len);
+		if (!r->has_gateway && r->family == AF_INET)
+			fprintf(f, "Scope=link\n");
 		if (r->has_prefsrc)
 			fprintf(f, "PreferredSource=%s\n",
 				inet_ntop(r->family, r->prefsrc, a, sizeof(a)));
-		if (r->metric && !(r->family == AF_INET6 && r->metric == 1024))
+		if (r->metric && !(r->family == AF_INET6 && r->metric == V6_METRIC))
 			fprintf(f, "Metric=%u\n", r->metric);
+		if (r->table != RT_TABLE_MAIN)
+			fprintf(f, "Table=%u\n", r->table);
 		if (r->onlink)
 			fprintf(f, "GatewayOnLink=yes\n");
 	}

@@ -6,6 +6,7 @@
  * priority. Keyfiles are read by root only, as NetworkManager demands.
  */
 #include <arpa/inet.h>
+#include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -14,8 +15,9 @@
 #include "base/util.h"
 #include "host/persist.h"
 
-#define DIR_OF	 "/etc/NetworkManager/system-connections/vmwire-"
-#define PRIORITY 100 /* over profiles of the user's */
+#define DIR_OF	  "/etc/NetworkManager/system-connections/vmwire-"
+#define V6_METRIC 1024 /* the kernel's for IPv6 routes without one */
+#define PRIORITY  100  /* over profiles of the user's */
 
 /* The sections of an old keyfile that are about IP. Returns how many. */
 static int copy_ip(const char *text, FILE *f)
@@ -58,14 +60,19 @@ static void ip_of_state(const struct br_state *s, int family, FILE *f)
 	for (int i = 0; i < s->nroute; i++) {
 		const struct host_route *r = &s->route[i];
 
-		if (r->family != family || !persist_is_route(s, r))
+		if (r->family != family || !persist_is_route(r))
 			continue;
-		inet_ntop(family, r->gateway, g, sizeof(g));
-		if (!r->dst_len && !gateway++)
+		inet_ntop(family, r->gateway, g, sizeof(g)); /* of none: 0.0.0.0 or :: */
+		if (!r->dst_len && r->has_gateway && r->table == RT_TABLE_MAIN && !gateway++) {
 			fprintf(f, "gateway=%s\n", g);
-		else if (r->dst_len)
-			fprintf(f, "route%d=%s/%u,%s,%u\n", ++routes,
-				inet_ntop(family, r->dst, a, sizeof(a)), r->dst_len, g, r->metric);
+			if (r->metric && !(family == AF_INET6 && r->metric == V6_METRIC))
+				fprintf(f, "route-metric=%u\n", r->metric);
+			continue;
+		}
+		fprintf(f, "route%d=%s/%u,%s,%u\n", ++routes,
+			inet_ntop(family, r->dst, a, sizeof(a)), r->dst_len, g, r->metric);
+		if (r->table != RT_TABLE_MAIN)
+			fprintf(f, "route%d_options=table=%u\n", routes, r->table);
 	}
 	if (auto_ip || addrs)
 		fprintf(f, "method=%s\n", auto_ip ? "auto" : "manual");
