@@ -220,25 +220,6 @@ void mgr_find(const char *root, const char *link, int index, struct manager *m)
 
 /* --- dhclient --------------------------------------------------------------------------------- */
 
-/* The argument behind -lf of a process, else dhclient's default for the link. */
-static void lease_file(const struct manager *m, const char *link, char *path, size_t size)
-{
-	char pid[24], text[2048];
-	size_t n;
-
-	snprintf(path, size, "/var/lib/dhcp/dhclient.%s.leases", link);
-	if (access(path, R_OK))
-		snprintf(path, size, "/var/lib/dhcp/dhclient.leases");
-	snprintf(pid, sizeof(pid), "%d", (int)m->client_pid);
-	n = cmdline(pid, text, sizeof(text));
-	for (size_t i = 0; i < n; i += strlen(text + i) + 1) {
-		size_t next = i + strlen(text + i) + 1;
-
-		if (!strcmp(text + i, "-lf") && next < n)
-			snprintf(path, size, "%s", text + next);
-	}
-}
-
 /* Copies a file of leases, the one link's name replaced by the other's. */
 static int copy_leases(const char *from_path, const char *from, const char *to_path, const char *to)
 {
@@ -265,27 +246,88 @@ static int copy_leases(const char *from_path, const char *from, const char *to_p
 	return fclose(out) ? -errno : 0;
 }
 
+#define ARGS 48
+
+/* What the new dhclient is started with: what the old one was, but for the link and its files. */
+struct client_args {
+	char text[2048]; /* the old command line */
+	char exe[256], old_leases[256], leases[256], pidfile[256];
+	const char *argv[ARGS + 8];
+};
+
+static int client_args(const struct manager *m, const char *from, const char *to,
+		       struct client_args *a)
+{
+	char pid[24], path[64];
+	size_t n;
+	ssize_t len;
+	int argc = 1;
+
+	snprintf(pid, sizeof(pid), "%d", (int)m->client_pid);
+	n = cmdline(pid, a->text, sizeof(a->text));
+	snprintf(path, sizeof(path), "/proc/%s/exe", pid);
+	len = readlink(path, a->exe, sizeof(a->exe) - 1);
+	if (!n || len <= 0)
+		return -ESRCH;
+	a->exe[len] = 0;
+	snprintf(a->old_leases, sizeof(a->old_leases), "/var/lib/dhcp/dhclient.%s.leases", from);
+	if (access(a->old_leases, R_OK))
+		snprintf(a->old_leases, sizeof(a->old_leases), "/var/lib/dhcp/dhclient.leases");
+	a->argv[0] = "dhclient";
+	for (size_t i = strlen(a->text) + 1; i < n && argc < ARGS; i += strlen(a->text + i) + 1) {
+		const char *word = a->text + i;
+		size_t next = i + strlen(word) + 1;
+		bool file = !strcmp(word, "-lf") || !strcmp(word, "-pf");
+
+		if (file && next < n) {
+			if (word[1] == 'l')
+				snprintf(a->old_leases, sizeof(a->old_leases), "%s",
+					 a->text + next);
+			i = next; /* over its value */
+		} else if (strcmp(word, "-d") != 0 && strcmp(word, "-nw") != 0 &&
+			   strcmp(word, from) != 0) {
+			a->argv[argc++] = word;
+		}
+	}
+	/* Beside the old leases; a name of the bridge's. */
+	n = strrchr(a->old_leases, '/') ? (size_t)(strrchr(a->old_leases, '/') - a->old_leases) : 0;
+	snprintf(a->leases, sizeof(a->leases), "%.*s/dhclient.%s.leases", (int)MIN(n, 200),
+		 a->old_leases, to);
+	snprintf(a->pidfile, sizeof(a->pidfile), "/run/dhclient.%s.pid", to);
+	a->argv[argc++] = "-nw";
+	a->argv[argc++] = "-pf";
+	a->argv[argc++] = a->pidfile;
+	a->argv[argc++] = "-lf";
+	a->argv[argc++] = a->leases;
+	a->argv[argc++] = to;
+	a->argv[argc] = NULL;
+	return 0;
+}
+
 int mgr_move_dhclient(const struct manager *m, const char *from, const char *to)
 {
-	char old[256], leases[256], pidfile[256];
-	int rc, status = 0;
+	struct client_args a;
+	int rc = client_args(m, from, to, &a), status = 0;
 	pid_t pid;
 
-	lease_file(m, from, old, sizeof(old));
-	snprintf(leases, sizeof(leases), "/var/lib/dhcp/dhclient.%s.leases", to);
-	snprintf(pidfile, sizeof(pidfile), "/run/dhclient.%s.pid", to);
+	if (rc)
+		return rc;
 	kill(m->client_pid, SIGTERM);
 	for (int i = 0; i < 100 && !kill(m->client_pid, 0); i++)
 		poll(NULL, 0, 20);
-	rc = copy_leases(old, from, leases, to);
+	rc = copy_leases(a.old_leases, from, a.leases, to);
 	if (rc)
 		return rc;
 	pid = fork();
 	if (pid < 0)
 		return -errno;
 	if (!pid) {
-		execlp("dhclient", "dhclient", "-nw", "-pf", pidfile, "-lf", leases, to,
-		       (char *)NULL);
+		int fd = open("/dev/null", O_RDWR);
+
+		/* It stays when we are gone; our terminal is not its. */
+		for (int i = 0; fd >= 0 && i <= 2; i++)
+			dup2(fd, i);
+		execv(a.exe, (char *const *)(uintptr_t)a.argv);
 		_exit(127);
 	}
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)

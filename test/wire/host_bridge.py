@@ -343,6 +343,66 @@ def guests(gw):
     check("del --force", status == 0 and wait_for(lambda: state() == before, 2), out, err, before, state())
 
 
+DHCLIENT = Path(os.environ.get("VMWIRE_BUILD", str(TOP / "build"))) / "unpacked/isc-dhcp-client"
+
+
+def clients():
+    """Command lines of the dhclients of this namespace."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            words = open("/proc/%s/cmdline" % pid, "rb").read().decode().split("\0")
+            same = os.readlink("/proc/%s/ns/net" % pid) == os.readlink("/proc/self/ns/net")
+        except OSError:
+            continue
+        if same and words[0].endswith("dhclient"):
+            found.append((int(pid), words))
+    return found
+
+
+def leased(gw):
+    """An address that DHCP gave: the lease, and who renews it, go along."""
+    tool = shutil.which("dhclient") or str(DHCLIENT / "sbin/dhclient")
+    script = "/sbin/dhclient-script" if os.path.exists("/sbin/dhclient-script") else str(DHCLIENT / "sbin/dhclient-script")
+    if not os.path.exists(tool) or not shutil.which("dnsmasq"):
+        return
+    with tempfile.TemporaryDirectory() as tmp:
+        server = subprocess.Popen(
+            [*gw.ns, "dnsmasq", "--keep-in-foreground", "--port=0", "--interface=gw0", "--bind-interfaces", "--user=root",
+             "--dhcp-range=192.0.2.100,192.0.2.199,120", "--dhcp-authoritative", "--no-ping", "--pid-file=",
+             "--dhcp-leasefile=" + tmp + "/leases", "--log-facility=" + tmp + "/log", "--log-dhcp", "--conf-file=/dev/null"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        # Debian's script writes /etc/resolv.conf; this namespace has its own.
+        Path(tmp + "/empty").write_text("")
+        sh("mount", "--bind", tmp + "/empty", "/etc/resolv.conf", ok=False)
+        try:
+            sh("ip", "route", "del", "default", "via", "192.0.2.1", "metric", "100")
+            sh(tool, "-4", "-sf", script, "-cf", "/dev/null", "-pf", tmp + "/pid", "-lf", tmp + "/eth0.leases", "eth0")
+            before = sh("ip", "-4", "addr", "show", "eth0")
+            leased_addr = re.search(r"inet (192\.0\.2\.1\d\d)/24 .*dynamic", before)
+            check("dhclient has a lease", leased_addr and clients(), before)
+            status, out, err = host("bridge", "add", "br0", "--uplink", "eth0")
+            check("bridge add takes dhclient along", status == 0 and "dhclient holds the lease on br0 now" in out, out, err)
+            wait_for(lambda: open(tmp + "/log").read().count("DHCPACK") >= 2, 5)
+            log = open(tmp + "/log").read()
+            check("it asks for the same address and gets it", log.count("DHCPACK(gw0) " + leased_addr.group(1)) >= 2, log)
+            time.sleep(0.3)
+            shown = sh("ip", "-4", "addr")
+            check("the address is on the bridge, once", shown.count(leased_addr.group(1) + "/") == 1 and
+                  "br0" in re.search(re.escape(leased_addr.group(1)) + r"/.*", shown).group(0), shown)
+            mine = clients()
+            check("one dhclient, for the bridge", len(mine) == 1 and mine[0][1][-2] == "br0", mine)
+            status, out, err = host("bridge", "del", "br0")
+            check("bridge del takes it back", status == 0 and "dhclient holds the lease on eth0 now" in out and
+                  leased_addr.group(1) in sh("ip", "-4", "addr", "show", "eth0"), out, err)
+        finally:
+            for pid, _ in clients():
+                os.kill(pid, signal.SIGKILL)
+            server.kill()
+            server.wait()
+            sh("umount", "/etc/resolv.conf", ok=False)
+
+
 def refusals(gw):
     before = state()
     for words, want in (
@@ -410,6 +470,7 @@ def main():
         killed_while_it_waits(gw, signal.SIGKILL, "kill -9")
         killed_while_it_waits(gw, signal.SIGINT, "Ctrl-C")
         gw.silent(False)
+        leased(gw)
     finally:
         gw.p.kill()
     finish()
