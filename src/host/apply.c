@@ -76,12 +76,10 @@ int br_state_read(struct host_nl *nl, const char *name, struct br_state *s, stru
 	s->naddr = host_addrs(nl, s->link.index, &s->addr, e);
 	n = s->naddr < 0 ? s->naddr : host_routes(nl, 0, &all, e);
 	s->block = all;
-	if (n > 0) {
-		s->route = calloc((size_t)n, sizeof(*s->route));
-		if (!s->route)
-			n = err_set(e, ENOMEM, "%s: out of memory", name);
-	}
-	for (int i = 0; i < n; i++)
+	s->route = n > 0 ? calloc((size_t)n, sizeof(*s->route)) : NULL;
+	if (n > 0 && !s->route)
+		n = err_set(e, ENOMEM, "%s: out of memory", name);
+	for (int i = 0; s->route && i < n; i++)
 		if (host_route_uses(&all[i], s->link.index))
 			s->route[s->nroute++] = all[i];
 	s->accept_dad = br_sysctl_get(name, "accept_dad");
