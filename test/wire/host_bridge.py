@@ -44,7 +44,7 @@ def finish():
 
 
 def inside():
-    """This program again, in a network namespace of its own with a /run and a /sys of its own."""
+    """This program again, in namespaces of its own."""
     if len(sys.argv) > 1 and sys.argv[1] == "inside":
         return
     if subprocess.run(["unshare", "-n", "-m", "true"], stderr=subprocess.DEVNULL, check=False).returncode:
@@ -198,6 +198,7 @@ def wait_for(test, seconds):
 
 
 def set_up():
+    sh("mount", "-t", "tmpfs", "tmpfs", "/run")
     sh("ip", "link", "set", "lo", "up")
     gw = Gateway()
     for line in ("link set eth0 up", "addr add 192.0.2.2/24 brd + dev eth0", "addr add 192.0.2.3/24 dev eth0",
