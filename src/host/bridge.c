@@ -95,7 +95,7 @@ static int check_uplink(const struct br_state *s, struct err *e)
 		return err_set(
 			e, EOPNOTSUPP,
 			"%s is a wireless interface, which carries frames of its own address "
-			"only: use a NAT network (-nic nat) instead",
+			"only: use the user-mode network or a NAT network instead",
 			l->name);
 	for (int i = 0; i < s->nroute; i++)
 		if (s->route[i].nhid)
