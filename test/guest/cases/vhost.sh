@@ -32,6 +32,7 @@ END
 { cat "$tmp/functions" - <<'END'
 both first 64
 say ready
+read -r go
 for i in 1 2 3 4 5 6 7 8 9 10; do
 	bulk get 10.0.2.9 9003 64 >/dev/null 2>&1 &
 	get=$!
@@ -206,12 +207,13 @@ run card 10.0.2.15 -netdev "tap,id=t0,ifname=vwv0,$tap" -netdev user,id=u0 -devi
 check "a guest with vhost=on" await card "vw: ready" 120
 both card first 64 "vhost"
 is "the kernel has the rings" "$(state card)" "$kernel_has"
-like "info network: vhost=on" "$(monitor card info network)" "ifname=vwv0,vnet_hdr=on,vhost=on"
+like "info network: vhost=on" "$(monitor card info network)" "ifname=vwv0,.*vnet_hdr=on,vhost=on"
 sent=$(monitor card info netstats | awk '$1 == "card" { print $3 + $5 }')
 at_most "frames that passed vmwire itself" "$sent" 100
 at_least "MiB that the interface counted" \
 	"$(monitor card info network | sed -n 's/^ *interface vwv0 in all:.* \([0-9]*\) bytes to the guest.*/\1/p' | awk '{ print $1 / 1048576 }')" 64
 like "and the kernel's thread is there" "$(ps ax)" "\[vhost-${pids[card]}\]"
+go card
 check "the driver comes and goes" await card "vw: ready-link" 150
 is "ten times under traffic" "$(said card reloaded | wc -l)" 10
 both card again 4 "after that"
