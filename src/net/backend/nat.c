@@ -47,6 +47,7 @@ struct nat_opts {
 	uint64_t rate;	/* bits a second; 0: no limit */
 	uint64_t burst; /* bytes; 0: left out */
 	uint32_t queues;
+	bool vhost;
 };
 
 /* A bit rate: decimal, k M G of a thousand, "bit" behind it is allowed. */
@@ -106,6 +107,9 @@ static const struct opt nat_table[] = {
 	 .help = "the TAP's name; default: the kernel picks tapN"},
 	{"queues", OPT_U32, AT(queues), .min = 1, .max = NET_QUEUES, .arg = "n",
 	 .help = "queues, for a card with mq=on; default: 1"},
+	{"vhost", OPT_BOOL, AT(vhost),
+	 .help = "the kernel works on the rings of a virtio card whose guest uses MSI-X; default: "
+		 "off"},
 	{.name = NULL},
 };
 #undef AT
@@ -425,6 +429,9 @@ static int make(const struct nat_opts *o, struct nat *n, const struct nat_net *w
 static int nat_open(const void *opts, const char *id, struct net_port **port, struct err *e)
 {
 	const struct nat_opts *o = opts;
+	const struct tap_opts kernel = {.vhost = o->vhost ? TAP_ON : TAP_OFF,
+					.vhostfd = TAP_FD_NONE};
+	struct tap_vhost vhost;
 	struct nat_net w;
 	struct tap_dev d;
 	struct nat *n;
@@ -446,7 +453,9 @@ static int nat_open(const void *opts, const char *id, struct net_port **port, st
 	n->rate = o->rate / 8;
 	n->burst = o->burst ? o->burst : MIN(MAX(n->rate / 10, BURST_MIN), 1ull << 30);
 	tap_dev_init(&d);
-	rc = make(o, n, &w, &d, e);
+	rc = tap_vhost_open(&kernel, MAX(o->queues, 1u), &vhost, e);
+	if (!rc)
+		rc = make(o, n, &w, &d, e);
 	d.end = leave;
 	d.arg = n;
 	if (!rc)
@@ -454,6 +463,10 @@ static int nat_open(const void *opts, const char *id, struct net_port **port, st
 	if (d.end)
 		d.end(d.arg);
 	tap_dev_close(&d);
+	if (rc)
+		tap_vhost_close(&vhost);
+	else
+		tap_vhost_join(*port, &vhost);
 	return rc;
 }
 
@@ -584,6 +597,7 @@ static void nat_below(const struct net_port *p, const struct text_out *out)
 		    n->antispoof ? "on" : "off", n->port_isolation ? "on" : "off",
 		    (unsigned long long)n->rate * 8, n->rate ? (unsigned long long)n->burst : 0);
 	say_drops(n, out);
+	tap_vhost_below(p, out);
 }
 
 const struct net_backend net_backend_nat = {
