@@ -79,7 +79,9 @@ until [ -s /tmp/load ]; do usleep 20000; done
 say loaded
 read -r go
 touch /tmp/enough
-wait $user $tap $load
+wait $tap $load
+say enough	# now to the other network, where the other connection can end
+wait $user
 for name in user tap; do
 	cmp -s /tmp/$name-sent /tmp/$name-back && say kept $name "$(wc -l </tmp/$name-back)"
 done
@@ -242,9 +244,9 @@ complaints+=$(monitor card netdev_replug card u0)
 nap 1
 complaints+=$(monitor card netdev_replug card t0)
 nap 1
-# The connection of the other network is to end, too.
 go card
-nap 1
+await card "vw: enough" 90
+# The connection of the other network is to end, too.
 complaints+=$(monitor card netdev_replug card u0)
 check "the guest ends well" await card "vw: status 0" 120
 is "the monitor has nothing to complain of" "$complaints" ""
