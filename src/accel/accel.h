@@ -58,12 +58,29 @@ struct accel_boot {
 	uint16_t gdt_limit;
 };
 
+/*
+ * Memory that CPUs see at a place of its own: a ROM, RAM through the chipset's shadowing, a frame
+ * buffer. What no window has in the hole of RAM (accel.hole) is registers, for accel_host.mmio.
+ */
+#define ACCEL_WINDOWS	    64
+#define ACCEL_WINDOWS_FIXED 32 /* below: the machine's own; from here on accel_window_new()'s */
+struct accel_window {
+	uint64_t gpa, size; /* multiples of 4096 */
+	uint8_t *host;	    /* stays valid while the window is there; NULL: no window */
+	bool readonly;	    /* writes go to accel_host.mmio */
+	bool log;	    /* which pages the guest writes is kept, for accel_window_dirty() */
+};
+
 struct accel_ops {
 	const char *name, *summary;
 	int (*open)(struct accel *a, struct err *e);
 	void (*close)(struct accel *a);
 	/* Called once after the last mem_add(): hands a->mem to the hypervisor. */
 	int (*map)(struct accel *a, struct err *e);
+	/* accel_window(): n changes from a->window[n] to *w (host NULL: goes). May be NULL. */
+	int (*window)(struct accel *a, unsigned n, const struct accel_window *w, struct err *e);
+	/* accel_window_dirty(). NULL where CPUs see no windows. */
+	int (*dirty)(struct accel *a, unsigned n, uint64_t *bits);
 	int (*start)(struct accel *a, struct err *e); /* makes vCPU threads; they run */
 	void (*pause)(
 		struct accel *a); /* returns when no vCPU runs; never called with the bus lock */
@@ -85,6 +102,8 @@ struct accel {
 	struct accel_conf conf;
 	struct guest_mem mem;
 	struct accel_boot boot;
+	uint64_t hole, hole_size; /* RAM that CPUs see through windows only; before map() */
+	struct accel_window window[ACCEL_WINDOWS];
 	void *priv;
 };
 
@@ -95,6 +114,24 @@ const struct accel_ops *const *accel_list(void);
  * wrong with the host and how to mend it. */
 struct accel *accel_open(const char *name, const struct accel_conf *c, struct err *e);
 void accel_close(struct accel *a); /* also frees guest memory; NULL is allowed */
+
+/*
+ * Gives the CPUs window n as *w says; NULL: there is none. Effective at once, also while they run:
+ * an access at that very moment may find the old one, the new one, or registers. Before map() it is
+ * noted only. Under the bus lock, or before the guest runs. Overlapping windows: -EBUSY.
+ */
+int accel_window(struct accel *a, unsigned n, const struct accel_window *w, struct err *e);
+
+/* A window that is not in use, for a device's accel_window(), or -ENOSPC. Under the bus lock. */
+int accel_window_new(const struct accel *a);
+
+/* Which pages of window n (log: on) were written to since the last call: a bit each, lowest first,
+ * in whole words of 64. Under the bus lock. 0, or -errno: count all of them as written to. */
+int accel_window_dirty(struct accel *a, unsigned n, uint64_t *bits);
+
+/* Host address of what a CPU finds at [gpa, gpa + len), NULL: not all of it is one window's, or
+ * RAM's outside of the hole, or it cannot be written. Under the bus lock. */
+void *accel_cpu_ptr(const struct accel *a, uint64_t gpa, uint64_t len, bool write);
 
 /* qtest: the loops (besides the control loop) whose timers must have run before a clock step is
  * answered. The array is borrowed until the next call or accel_close(). */

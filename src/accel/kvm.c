@@ -117,6 +117,7 @@ static int check_caps(struct kvm *k, struct err *e)
 		{KVM_CAP_IOEVENTFD, "ioeventfd"},
 		{KVM_CAP_SIGNAL_MSI, "MSI"},
 		{KVM_CAP_IMMEDIATE_EXIT, "immediate exit"},
+		{KVM_CAP_READONLY_MEM, "read-only memory"},
 	};
 	const char *device = k->a->conf.device;
 
@@ -210,21 +211,86 @@ static void kvm_close(struct accel *a)
 	a->priv = NULL;
 }
 
-static int kvm_map(struct accel *a, struct err *e)
+/* Slots: RAM from 0, windows from WINDOW_SLOT; the probe's (31) is free again by then. */
+#define WINDOW_SLOT 32u
+
+static int set_slot(const struct kvm *k, unsigned slot, const struct accel_window *w)
+{
+	struct kvm_userspace_memory_region r = {
+		.slot = slot,
+		.flags = (w->readonly ? KVM_MEM_READONLY : 0u) |
+			 (w->log ? KVM_MEM_LOG_DIRTY_PAGES : 0u),
+		.guest_phys_addr = w->gpa,
+		.memory_size = w->size,
+		.userspace_addr = (uintptr_t)w->host,
+	};
+
+	return ioctl(k->vm, KVM_SET_USER_MEMORY_REGION, &r);
+}
+
+/* A slot keeps its memory and its kind for life: it goes and comes again; only the log is switched
+ * in place. */
+static int kvm_window(struct accel *a, unsigned n, const struct accel_window *w, struct err *e)
 {
 	const struct kvm *k = a->priv;
+	struct accel_window old = a->window[n];
+	bool same;
 
-	for (unsigned i = 0; i < a->mem.n; i++) {
-		struct kvm_userspace_memory_region r = {
-			.slot = i,
-			.guest_phys_addr = a->mem.r[i].gpa,
-			.memory_size = a->mem.r[i].size,
-			.userspace_addr = (uintptr_t)a->mem.r[i].host,
-		};
+	if (!k->mapped)
+		return 0;
+	same = old.gpa == w->gpa && old.size == w->size && old.host == w->host &&
+	       old.readonly == w->readonly;
+	old.size = 0;
+	old.log = false;
+	if ((!same && a->window[n].host && set_slot(k, WINDOW_SLOT + n, &old) < 0) ||
+	    (w->host && set_slot(k, WINDOW_SLOT + n, w) < 0))
+		return kvm_err(e, "cannot change the memory map");
+	return 0;
+}
 
-		if (ioctl(k->vm, KVM_SET_USER_MEMORY_REGION, &r) < 0)
-			return kvm_err(e, "cannot map guest memory");
+static int kvm_dirty(struct accel *a, unsigned n, uint64_t *bits)
+{
+	const struct kvm *k = a->priv;
+	struct kvm_dirty_log log = {.slot = WINDOW_SLOT + n, .dirty_bitmap = bits};
+
+	return ioctl(k->vm, KVM_GET_DIRTY_LOG, &log) < 0 ? -errno : 0;
+}
+
+/* RAM without the hole. */
+static int map_region(const struct kvm *k, const struct mem_region *r, unsigned *slot)
+{
+	const struct accel *a = k->a;
+	uint64_t end = r->gpa + r->size, hole_end = a->hole + a->hole_size;
+	const uint64_t part[2][2] = {
+		{r->gpa, a->hole_size ? MIN(end, a->hole) : end},
+		{a->hole_size ? MAX(r->gpa, hole_end) : end, end},
+	};
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct accel_window w = {.gpa = part[i][0]};
+
+		if (part[i][0] >= part[i][1])
+			continue;
+		w.size = part[i][1] - w.gpa;
+		w.host = r->host + (w.gpa - r->gpa);
+		if (set_slot(k, (*slot)++, &w) < 0)
+			return -1;
 	}
+	return 0;
+}
+
+static int kvm_map(struct accel *a, struct err *e)
+{
+	struct kvm *k = a->priv;
+	unsigned slot = 0;
+
+	for (unsigned i = 0; i < a->mem.n; i++)
+		if (map_region(k, &a->mem.r[i], &slot) < 0)
+			return kvm_err(e, "cannot map guest memory");
+	for (unsigned n = 0; n < ACCEL_WINDOWS; n++)
+		if (a->window[n].host && set_slot(k, WINDOW_SLOT + n, &a->window[n]) < 0)
+			return kvm_err(e, "cannot map guest memory");
+	k->mapped = true;
 	return 0;
 }
 
@@ -234,6 +300,8 @@ const struct accel_ops accel_kvm = {
 	.open = kvm_open,
 	.close = kvm_close,
 	.map = kvm_map,
+	.window = kvm_window,
+	.dirty = kvm_dirty,
 	.start = kvm_start,
 	.pause = kvm_pause,
 	.resume = kvm_resume,

@@ -43,6 +43,7 @@ struct kvm {
 	struct accel *a;
 	int dev, vm;
 	size_t run_size;
+	bool mapped;				    /* guest memory is */
 	bool tsc_deadline, xsave, xcrs, any_length; /* capabilities that may be absent */
 	struct kvm_cpuid2 *cpuid;
 	struct gather gather;

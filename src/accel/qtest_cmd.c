@@ -2,9 +2,9 @@
 /*
  * The commands of the qtest protocol. A line is words parted by blanks; numbers are C's (0x…,
  * 0…, decimal). Values are the guest's, which is little-endian. An access that lies wholly in
- * RAM goes there, any other to the bus: for the commands that name a width as one access of that
- * width, for blocks in the widest aligned pieces. A line that is not understood is answered by
- * FAIL and has no effect.
+ * RAM (as CPUs see it: accel_cpu_ptr()) goes there, any other to the bus: for the commands that
+ * name a width as one access of that width, for blocks in the widest aligned pieces. A line that
+ * is not understood is answered by FAIL and has no effect.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -70,7 +70,7 @@ static bool block(const struct call *c, uint64_t max, uint64_t *addr, uint64_t *
 static void one_access(const struct qtest *q, uint64_t addr, bool write, uint8_t *buf, unsigned len)
 {
 	const struct accel_host *h = &q->a->conf.host;
-	uint8_t *ram = mem_ptr(&q->a->mem, addr, len);
+	uint8_t *ram = accel_cpu_ptr(q->a, addr, len, write);
 
 	if (!ram)
 		h->mmio(h->opaque, addr, write, buf, len);
@@ -83,7 +83,7 @@ static void one_access(const struct qtest *q, uint64_t addr, bool write, uint8_t
 static void access_block(const struct qtest *q, uint64_t addr, bool write, uint8_t *buf,
 			 uint64_t len)
 {
-	uint8_t *ram = mem_ptr(&q->a->mem, addr, len);
+	uint8_t *ram = accel_cpu_ptr(q->a, addr, len, write);
 
 	if (ram) {
 		memcpy(write ? ram : buf, write ? buf : ram, len);
@@ -302,7 +302,7 @@ static void cmd_memset(const struct call *c)
 
 	if (!block(c, UINT64_MAX, &addr, &len) || !arg(c, 2, UINT8_MAX, &v))
 		return;
-	ram = mem_ptr(&c->q->a->mem, addr, len);
+	ram = accel_cpu_ptr(c->q->a, addr, len, true);
 	if (ram) {
 		memset(ram, (int)v, len);
 	} else if (len > QTEST_MAX_DATA) {

@@ -269,6 +269,8 @@ void pci_update_bars(struct pci_dev *d)
 		if (!on)
 			continue;
 		bar->io.base = addr;
+		if (bar->space == BUS_MMIO)
+			pci_pages_yield(d->bus, addr, bar->size);
 		/* What is in the way stays; this BAR is not decoded until it moves. */
 		if (bus_add(d->bus->b, bar->space, &bar->io, NULL))
 			continue;

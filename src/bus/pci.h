@@ -105,6 +105,25 @@ void pci_set_bar(struct pci_dev *d, unsigned n, enum bus_space space, uint64_t s
 int pci_load_rom(struct pci_dev *d, const char *path, struct err *e);
 void pci_free_rom(struct pci_dev *d);
 
+/* A page of a memory BAR that the guest's CPUs may see as RAM (pci_page.c). All under the bus lock.
+ */
+struct pci_page {
+	struct pci_dev *d; /* the following four are the card's to fill in */
+	unsigned bar;
+	uint32_t off;  /* in the BAR, a multiple of 4096 */
+	void *host;    /* 4096 bytes, page-aligned: the registers */
+	bool readonly; /* writes still come to the BAR's handlers */
+	bool shown;
+	unsigned window;
+	struct pci_page *next; /* of those that are shown */
+};
+
+/* True when the CPUs see it now: not while the BAR is off, shares the page, or the accelerator
+ * cannot. To be hidden in bar_changed(): the page does not move with its BAR, and goes when
+ * somebody else's registers come there (then it is called, too). */
+bool pci_page_show(struct pci_page *p);
+void pci_page_hide(struct pci_page *p); /* idempotent; p may be zeros */
+
 /* Adds a capability of len bytes (id and next included), returns its offset or -ENOSPC. */
 int pci_add_cap(struct pci_dev *d, uint8_t id, unsigned len);
 

@@ -220,7 +220,9 @@ static int larger_first(const void *a, const void *b)
 
 static int place(const struct want *w, uint64_t *next, uint64_t end, struct err *e)
 {
-	uint64_t at = align_up(*next, w->size);
+	/* A page each, so that registers may be shown as memory. */
+	bool pio = w->d->bar[w->n].space == BUS_PIO;
+	uint64_t at = align_up(*next, pio ? w->size : MAX(w->size, 4096));
 
 	if (at < *next || at > end || w->size - 1 > end - at)
 		return err_set(e, ENOSPC,

@@ -43,6 +43,7 @@
 
 struct pci_bus {
 	struct bus *b;
+	struct pci_page *pages; /* that are shown */
 	struct pci_dev *dev[PCI_DEVFNS];
 	struct io_region addr_io, data_io;
 	uint32_t addr; /* CONFIG_ADDRESS, 0xCF8 */
@@ -80,5 +81,8 @@ unsigned pci_pirq(const struct pci_dev *d);
 void msix_plugged(struct pci_dev *d);					 /* d->bus is set now */
 void msix_config_written(struct pci_dev *d, unsigned off, unsigned len); /* command, control */
 void msix_reset(struct pci_dev *d);
+
+/* Hides pages in the way of registers that are about to come to [addr, addr + size). */
+void pci_pages_yield(struct pci_bus *p, uint64_t addr, uint64_t size);
 
 #endif

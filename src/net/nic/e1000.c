@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/util.h"
 #include "net/nic/nic_opts.h"
@@ -76,6 +77,7 @@ static void e1000_detach(struct net_port *p)
 	net_announce_stop(&n->nic.announce);
 	e1000_irq_flush(n);
 	e1000_tx_forget(&n->tx, l);
+	e1000_rx_forget(&n->rx, l);
 	e1000_irq_forget(n);
 	seat_move(&n->seat, NULL, p->name, NULL);
 	/* What the throttle held back; nobody else would look. */
@@ -90,6 +92,7 @@ static int e1000_attach(struct net_port *p, struct err *e)
 	if (rc < 0)
 		return rc;
 	n->tx.stalled = false;
+	n->rx.looks = 0;
 	/* Whoever was turned away is on another wire now; frames that wait get going. */
 	atomic_store(&n->rx.stalled, false);
 	e1000_kick(n);
@@ -161,6 +164,8 @@ static void free_card(struct e1000 *n)
 	e1000_tx_exit(&n->tx);
 	e1000_rx_exit(&n->rx);
 	seat_exit(&n->seat);
+	if (n->reg)
+		munmap(n->reg, E1000_REG_SPACE);
 	free(n);
 }
 
@@ -169,8 +174,16 @@ static void destroy(struct pci_dev *d)
 	free_card(container_of(d, struct e1000, pci));
 }
 
-static const struct pci_ops pci_ops = {
-	.master_changed = master_changed, .reset = reset, .destroy = destroy};
+static void bar_changed(struct pci_dev *d, unsigned bar)
+{
+	if (bar == 0)
+		e1000_rx_hide(container_of(d, struct e1000, pci));
+}
+
+static const struct pci_ops pci_ops = {.bar_changed = bar_changed,
+				       .master_changed = master_changed,
+				       .reset = reset,
+				       .destroy = destroy};
 
 /* --- options and creation ------------------------------------------------------------------- */
 
@@ -195,10 +208,26 @@ static void defaults(void *out)
 	nic_conf_defaults(&((struct e1000_opts *)out)->nic);
 }
 
+/* Shared, so that a fork() leaves the page where the guest sees it. */
+static int init_regs(struct e1000 *n, struct err *e)
+{
+	void *p = mmap(NULL, E1000_REG_SPACE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		       -1, 0);
+
+	if (p == MAP_FAILED)
+		return err_set(e, ENOMEM, "no memory for an %s", n->chip->name);
+	n->reg = p;
+	n->page = (struct pci_page){
+		.d = &n->pci, .bar = 0, .off = E1000_RX_PAGE, .host = (char *)p + E1000_RX_PAGE};
+	return 0;
+}
+
 static int init_parts(struct e1000 *n, struct err *e)
 {
 	int rc = seat_init(&n->seat, kicked, n->chip->name, e);
 
+	if (!rc)
+		rc = init_regs(n, e);
 	if (!rc)
 		rc = e1000_tx_init(&n->tx, n, e);
 	if (!rc)

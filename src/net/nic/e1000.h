@@ -96,6 +96,13 @@ struct e1000_rx {
 	uint64_t due_abs;
 	struct loop_timer timer;
 	_Atomic bool stalled;
+	/* The registers are memory to the guest (e1000_rx.c, "the page"). Written under the bus
+	 * lock. */
+	_Atomic bool shown;
+	_Atomic uint32_t waits_at; /* the tail when it stalled */
+	unsigned told;		   /* [reg] RDT writes that came here since the receiver went on */
+	unsigned looks;		   /* at the tail, by the timer, since it stalled */
+	struct loop_timer look;
 	bool lends;		/* as the peer was told */
 	unsigned lent;		/* slots, until commit() */
 	struct iovec *lend_vec; /* NET_VEC_MAX for each slot */
@@ -126,12 +133,13 @@ struct e1000 {
 	_Atomic bool look_irq; /* the loop shall drive the pin */
 	uint32_t ioaddr;       /* [reg] */
 
-	_Atomic uint32_t reg[E1000_REG_SPACE / 4];
+	_Atomic uint32_t *reg; /* E1000_REG_SPACE bytes in pages of their own */
+	struct pci_page page;  /* the one with the receive ring's registers */
 	_Atomic uint32_t icr, ims;
 	_Atomic uint64_t octets[E1000_OCTETS];
 	uint32_t octets_high[E1000_OCTETS]; /* [reg] halves yet to be read */
 	struct loop_timer irq_timer;
-	uint64_t irq_next; /* [q] ITR: no interrupt before this */
+	_Atomic uint64_t irq_next; /* ITR: no interrupt before this */
 
 	struct e1000_phy phy;
 	struct e1000_eeprom ee;
@@ -219,8 +227,13 @@ void e1000_tx_forget(struct e1000_tx *t, struct loop *l);
 /* e1000_rx.c */
 int e1000_rx_init(struct e1000_rx *r, struct e1000 *n, struct err *e);
 void e1000_rx_exit(struct e1000_rx *r);
-void e1000_rx_setup(struct e1000 *n);	  /* [q] ring registers or RCTL changed */
-void e1000_rx_kicked(struct e1000_rx *r); /* [q] RDT may have moved */
+void e1000_rx_setup(struct e1000 *n);			  /* [q] ring registers or RCTL changed */
+void e1000_rx_kicked(struct e1000_rx *r);		  /* [q] RDT may have moved */
+void e1000_rx_forget(struct e1000_rx *r, struct loop *l); /* [q] */
+void e1000_rx_told(struct e1000 *n);			  /* [reg] RDT was written to */
+void e1000_rx_hide(struct e1000 *n); /* [reg] from here on the guest's accesses come to us */
+/* [reg] The guest is here anyway: has it made room without saying so? */
+void e1000_rx_peek(struct e1000 *n);
 unsigned e1000_push(struct net_port *p, unsigned q, struct net_frame *f, unsigned n);
 unsigned e1000_lend(struct net_port *p, unsigned q, uint32_t room, struct net_slot *s, unsigned n);
 void e1000_commit(struct net_port *p, unsigned q, struct net_slot *s, unsigned n);

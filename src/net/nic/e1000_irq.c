@@ -4,9 +4,9 @@
  * 13.4.17 to 13.4.21, 13.4.30, 13.4.44).
  *
  * Causes and mask are atomics; the pin is what they give. Whoever changes one of them drives the
- * pin and looks again, so that of two at the same time the last one leaves it right. A throttled
- * rise belongs to the loop, which has a clock: others leave it to it. No timer runs unless there
- * is something to report.
+ * pin and looks again, so that of two at the same time the last one leaves it right. Who finds a
+ * rise throttled leaves it to the loop, which has timers. No timer runs unless there is something
+ * to report.
  */
 #include "net/nic/e1000.h"
 
@@ -24,24 +24,25 @@ void e1000_cause(struct e1000 *n, uint32_t causes)
 static bool throttled(struct e1000 *n, bool here)
 {
 	struct loop *l = e1000_loop(n);
-	uint64_t gap = (uint64_t)(e1000_get(n, R_ITR) & 0xffff) * ITR_UNIT, now;
+	uint64_t gap = (uint64_t)(e1000_get(n, R_ITR) & 0xffff) * ITR_UNIT, now, next;
 
 	if (!gap || !l || atomic_load(&n->pci.intx))
 		return false;
+	now = here ? loop_now(l) : clock_now(pci_io_bus(n->pci.bus)->accel->conf.clock);
+	next = atomic_load(&n->irq_next);
+	while (now >= next)
+		if (atomic_compare_exchange_weak(&n->irq_next, &next, now + gap))
+			return false;
 	if (!here) {
 		atomic_store(&n->look_irq, true);
 		e1000_kick(n);
 		return true;
 	}
-	now = loop_now(l);
-	if (now < n->irq_next) {
-		/* ITR may have become shorter meanwhile. */
-		n->irq_next = MIN(n->irq_next, now + gap);
-		loop_timer_set(l, &n->irq_timer, n->irq_next);
-		return true;
-	}
-	n->irq_next = now + gap;
-	return false;
+	/* ITR may have become shorter meanwhile. */
+	next = MIN(next, now + gap);
+	atomic_store(&n->irq_next, next);
+	loop_timer_set(l, &n->irq_timer, next);
+	return true;
 }
 
 void e1000_irq(struct e1000 *n, bool here)
@@ -126,7 +127,7 @@ void e1000_irq_forget(struct e1000 *n)
 		loop_timer_del(l, &n->rx.timer);
 	}
 	n->tx.due = n->rx.due = 0;
-	n->irq_next = 0;
+	atomic_store(&n->irq_next, 0);
 }
 
 void e1000_irq_init(struct e1000 *n)

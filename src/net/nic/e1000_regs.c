@@ -5,7 +5,8 @@
  *
  * Most registers are memory that the loop reads when it needs them. Doorbells (TDT, RDT) are
  * stored and the loop is woken; what changes a ring (addresses, lengths, heads, RCTL, TCTL, reset)
- * is carried out on the loop. Statistics are added to by the loop and taken by whoever reads
+ * is carried out on the loop. Once a driver receives in earnest, the page of the receive ring is
+ * memory to it, too (e1000_rx.c). Statistics are added to by the loop and taken by whoever reads
  * them. Only whole dwords are registers: narrower writes go nowhere, narrower reads get a part.
  */
 #include "base/util.h"
@@ -86,7 +87,7 @@ void e1000_load_address(struct e1000 *n)
 
 void e1000_reset_regs(struct e1000 *n)
 {
-	for (unsigned i = 0; i < ARRAY_SIZE(n->reg); i++)
+	for (unsigned i = 0; i < E1000_REG_SPACE / 4; i++)
 		atomic_store_explicit(&n->reg[i], 0, memory_order_relaxed);
 	for (unsigned i = 0; i < E1000_OCTETS; i++) {
 		atomic_store(&n->octets[i], 0);
@@ -109,6 +110,7 @@ static void reset_here(struct e1000 *n)
 
 	e1000_irq_forget(n);
 	e1000_tx_forget(&n->tx, l);
+	e1000_rx_forget(&n->rx, l);
 	e1000_reset_regs(n);
 	e1000_tx_setup(n);
 	e1000_rx_setup(n);
@@ -219,6 +221,7 @@ static void write_ctrl(struct e1000 *n, uint32_t val)
 	if (val & CTRL_PHY_RST)
 		e1000_phy_reset(n);
 	if (val & CTRL_RST) {
+		e1000_rx_hide(n);
 		e1000_call(n, reset_here);
 		return;
 	}
@@ -253,8 +256,7 @@ static bool write_ring(struct e1000 *n, uint32_t off, uint32_t val)
 		break;
 	case R_RDT:
 		atomic_store(&n->reg[R_RDT / 4], val & 0xffff);
-		if (atomic_load(&n->rx.stalled))
-			e1000_kick(n);
+		e1000_rx_told(n);
 		break;
 	case R_TCTL:
 	case R_TDBAL:
@@ -269,6 +271,8 @@ static bool write_ring(struct e1000 *n, uint32_t off, uint32_t val)
 	case R_RDBAH:
 	case R_RDLEN:
 	case R_RDH:
+		if (off != R_RCTL || !(val & RCTL_EN))
+			e1000_rx_hide(n);
 		write_plain(n, off, val);
 		e1000_call(n, e1000_rx_setup);
 		break;
@@ -326,6 +330,7 @@ static uint64_t mmio_read(void *opaque, uint64_t off, unsigned size)
 {
 	uint32_t v = e1000_reg_read(opaque, (uint32_t)off & ~3u);
 
+	e1000_rx_peek(opaque);
 	v >>= 8 * (off & 3);
 	return size < 4 ? v & ((1u << 8 * size) - 1) : v;
 }
@@ -334,6 +339,7 @@ static void mmio_write(void *opaque, uint64_t off, uint64_t val, unsigned size)
 {
 	if (size == 4 && !(off & 3))
 		e1000_reg_write(opaque, (uint32_t)off, (uint32_t)val);
+	e1000_rx_peek(opaque);
 }
 
 const struct io_ops e1000_mmio_ops = {.read = mmio_read, .write = mmio_write, .max = 4};

@@ -14,6 +14,15 @@
  * resumed when the tail moves. A receiver that is off, or a ring that cannot work, takes every
  * frame and drops it, so that nobody waits for it.
  *
+ * The page of the receive registers. RDT only says how far the driver is, and we look at it when we
+ * have a frame, so a driver that receives in earnest (SHOW writes) gets that page of the BAR as
+ * memory (pci_page.c), and its writes there cost nothing. Nor do they tell anybody: without room we
+ * look at RDT whenever the driver touches another register (Linux does at the end of each round),
+ * and by a timer at growing intervals. What a driver sets up before it switches its receiver on
+ * still comes as register accesses: the page is taken away with RCTL.EN, at a reset, and with the
+ * BAR. While it is there its bits are as the driver wrote them, so readers mask; of side effects
+ * only RDTR.FPD is lost.
+ *
  * Frames here have no FCS. Where the driver wants it stored (SECRC off) there are four zero bytes.
  */
 #include <errno.h>
@@ -31,6 +40,13 @@
 #define FCS	  4u
 #define TAG	  4u
 #define LOOKS	  4u /* at a tail that moves, without a frame stored */
+/* The receive registers become memory after so many writes to RDT. */
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+#define SHOW 2u
+#else
+#define SHOW 64u
+#endif
+#define LOOK_MAX 8u /* looks at a ring that stays full: after 1 ms, 2 ms, … 256 ms */
 
 static const uint8_t zeros[MIN_LEN + FCS];
 
@@ -54,7 +70,7 @@ static uint8_t *desc_at(const struct e1000_ring *g, uint32_t i)
 
 static uint32_t tail_of(const struct e1000 *n)
 {
-	return atomic_load(&n->reg[R_RDT / 4]);
+	return atomic_load(&n->reg[R_RDT / 4]) & 0xffff;
 }
 
 /* The driver's tail, or, when it was set outside of the ring, our head: nothing is there then. Read
@@ -268,8 +284,8 @@ static void report(struct e1000_rx *r, uint32_t before, bool stored, bool small,
 		causes |= ICR_SRPD;
 	e1000_cause(n, causes);
 	if (stored)
-		e1000_delay(n, &r->timer, &r->due, &r->due_abs, ICR_RXT0, e1000_get(n, R_RDTR),
-			    e1000_get(n, R_RADV));
+		e1000_delay(n, &r->timer, &r->due, &r->due_abs, ICR_RXT0,
+			    e1000_get(n, R_RDTR) & 0xffff, e1000_get(n, R_RADV) & 0xffff);
 	e1000_irq(n, true);
 }
 
@@ -280,13 +296,26 @@ static bool ring_works(const struct e1000_rx *r)
 	       tail_of(r->n) < r->ring.count;
 }
 
+/* Says that descriptors are waited for: whoever writes the tail kicks; or, where that tells nobody,
+ * the timer looks. */
+static void wait_for_room(struct e1000_rx *r)
+{
+	struct loop *l = e1000_loop(r->n);
+
+	atomic_store(&r->waits_at, tail_of(r->n));
+	atomic_store(&r->stalled, true);
+	/* Shown after this: that kicks. */
+	if (l && atomic_load(&r->shown))
+		loop_timer_set(l, &r->look, loop_now(l) + (NS_PER_MS << MIN(r->looks, LOOK_MAX)));
+}
+
 /* Waits for descriptors; true when some came while we were asking. A driver that moves its tail all
  * the time and makes no room is looked at again after the loop's other work: *looks counts. */
 static bool look_again(struct e1000_rx *r, uint32_t *tail, unsigned *looks)
 {
 	uint32_t now;
 
-	atomic_store(&r->stalled, true);
+	wait_for_room(r);
 	now = tail_within(r);
 	if (now == *tail)
 		return false;
@@ -320,7 +349,7 @@ static enum stored store_counted(struct e1000_rx *r, const struct net_frame *f, 
 
 	if (rc == NO_ROOM)
 		return rc;
-	b->srpd |= rc == STORED && f->len <= e1000_get(r->n, R_RSRPD);
+	b->srpd |= rc == STORED && f->len <= (e1000_get(r->n, R_RSRPD) & 0xfff);
 	e1000_tally_add(&b->all, f->len, 0, 1);
 	return rc;
 }
@@ -445,7 +474,7 @@ unsigned e1000_lend(struct net_port *p, unsigned q, uint32_t room, struct net_sl
 
 	(void)q;
 	if (r->lent || !ring_works(r)) {
-		atomic_store(&r->stalled, true);
+		wait_for_room(r);
 		return 0;
 	}
 	tail = tail_within(r);
@@ -482,9 +511,58 @@ void e1000_commit(struct net_port *p, unsigned q, struct net_slot *s, unsigned n
 
 void e1000_rx_kicked(struct e1000_rx *r)
 {
-	if (!e1000_loop(r->n) || !atomic_exchange(&r->stalled, false))
+	struct loop *l = e1000_loop(r->n);
+
+	if (!l || !atomic_exchange(&r->stalled, false))
 		return;
+	r->looks = tail_of(r->n) == atomic_load(&r->waits_at) ? r->looks + 1 : 0;
+	loop_timer_del(l, &r->look);
 	net_resume(&r->n->nic.port, 0);
+}
+
+static void look(struct loop_timer *t)
+{
+	e1000_rx_kicked(container_of(t, struct e1000_rx, look));
+}
+
+void e1000_rx_forget(struct e1000_rx *r, struct loop *l)
+{
+	r->looks = 0;
+	if (l)
+		loop_timer_del(l, &r->look);
+}
+
+/* --- the page ------------------------------------------------------------------------------- */
+
+void e1000_rx_told(struct e1000 *n)
+{
+	struct e1000_rx *r = &n->rx;
+
+	if (!atomic_load(&r->shown) && ++r->told == SHOW && pci_page_show(&n->page)) {
+		atomic_store(&r->shown, true);
+		e1000_kick(n); /* a wait that began before knows of no timer */
+	} else if (atomic_load(&r->stalled)) {
+		e1000_kick(n);
+	}
+}
+
+void e1000_rx_hide(struct e1000 *n)
+{
+	struct e1000_rx *r = &n->rx;
+
+	r->told = 0;
+	if (!atomic_exchange(&r->shown, false))
+		return;
+	pci_page_hide(&n->page);
+	e1000_rx_peek(n); /* the last write that nobody was told of */
+}
+
+void e1000_rx_peek(struct e1000 *n)
+{
+	const struct e1000_rx *r = &n->rx;
+
+	if (atomic_load(&r->stalled) && tail_of(n) != atomic_load(&r->waits_at))
+		e1000_kick(n);
 }
 
 /* SDM 13.4.22, table 13-67: 2048 by default, shifted by BSIZE, times 16 with BSEX. */
@@ -499,6 +577,7 @@ static uint32_t buffer_size(uint32_t rctl)
 int e1000_rx_init(struct e1000_rx *r, struct e1000 *n, struct err *e)
 {
 	r->n = n;
+	r->look.fn = look;
 	r->lend_vec = calloc((size_t)NET_BATCH * NET_VEC_MAX, sizeof(*r->lend_vec));
 	return r->lend_vec ? 0 : err_set(e, ENOMEM, "no memory for an %s", n->chip->name);
 }
@@ -511,13 +590,13 @@ void e1000_rx_exit(struct e1000_rx *r)
 void e1000_rx_setup(struct e1000 *n)
 {
 	struct e1000_rx *r = &n->rx;
-	uint64_t at = (uint64_t)e1000_get(n, R_RDBAH) << 32 | e1000_get(n, R_RDBAL);
-	uint32_t len = e1000_get(n, R_RDLEN), rctl = e1000_get(n, R_RCTL);
+	uint64_t at = (uint64_t)e1000_get(n, R_RDBAH) << 32 | (e1000_get(n, R_RDBAL) & ~15u);
+	uint32_t len = e1000_get(n, R_RDLEN) & 0xfff80, rctl = e1000_get(n, R_RCTL);
 
 	r->on = rctl & RCTL_EN && pci_master(&n->pci);
 	r->buf = buffer_size(rctl);
 	r->ring.count = len / E1000_DESC;
-	r->ring.head = e1000_get(n, R_RDH);
+	r->ring.head = e1000_get(n, R_RDH) & 0xffff;
 	r->ring.base = len ? mem_ptr(e1000_mem(n), at, len) : NULL;
 	/* 1/2, 1/4, 1/8 of the ring. */
 	r->low = r->ring.count >> (1 + (rctl >> RCTL_RDMTS & 3));

@@ -22,10 +22,8 @@
 
 #include "net/nic/nic_opts.h"
 
-#define BAR_PIO	 0u
-#define BAR_MMIO 1u
-#define TPPOLL	 0xd9u
-#define NPQ	 0x40u
+#define TPPOLL 0xd9u
+#define NPQ    0x40u
 
 static struct rtl *rtl_of_pci(struct pci_dev *d)
 {
@@ -49,13 +47,13 @@ void rtl_drop(struct rtl *n, const char *why)
 void rtl_irq_update(struct rtl *n)
 {
 	pthread_mutex_lock(&n->intx);
-	pci_intx(&n->pci, atomic_load(&n->isr) & atomic_load(&n->imr));
+	pci_intx(&n->pci, atomic_load(rtl_isr(n)) & atomic_load(rtl_imr(n)));
 	pthread_mutex_unlock(&n->intx);
 }
 
 void rtl_raise(struct rtl *n, uint16_t cause)
 {
-	uint16_t old = atomic_fetch_or(&n->isr, cause), mask = atomic_load(&n->imr);
+	uint16_t old = atomic_fetch_or(rtl_isr(n), cause), mask = atomic_load(rtl_imr(n));
 
 	/* One that is up and not masked holds the pin; who takes it away sees ours. */
 	if (!(old & mask) && cause & mask)
@@ -165,6 +163,7 @@ static void set_link(struct rtl *n, bool up)
 	if (atomic_exchange(&n->link, up) == up)
 		return;
 	atomic_store(&n->link_changed, true);
+	rtl_page_link(n);
 	rtl_raise(n, INT_LINKCHG);
 }
 
@@ -232,7 +231,7 @@ static const struct net_port_ops rtl_port_ops = {
 static void doorbell(struct rtl *n, unsigned bar, bool add)
 {
 	struct accel *a = n->pci.bus ? pci_io_bus(n->pci.bus)->accel : NULL;
-	bool pio = bar == BAR_PIO;
+	bool pio = bar == RTL_BAR_PIO;
 
 	if (!a || !a->ops->ioeventfd || !n->opts.cplus || !n->doorbell[bar] == !add)
 		return;
@@ -247,8 +246,10 @@ static void on_bar_changed(struct pci_dev *d, unsigned bar)
 {
 	struct rtl *n = rtl_of_pci(d);
 
-	if (bar > BAR_MMIO)
+	if (bar > RTL_BAR_MMIO)
 		return;
+	if (bar == RTL_BAR_MMIO)
+		rtl_page_hide(n);
 	doorbell(n, bar, false);
 	if (d->bar[bar].mapped)
 		doorbell(n, bar, true);
@@ -267,6 +268,7 @@ static void on_reset(struct pci_dev *d)
 static void rtl_free(struct rtl *n)
 {
 	rtl_rx_exit(&n->rx);
+	rtl_page_exit(n);
 	seat_exit(&n->seat);
 	pthread_mutex_destroy(&n->intx);
 	free(n);
@@ -276,8 +278,8 @@ static void on_destroy(struct pci_dev *d)
 {
 	struct rtl *n = rtl_of_pci(d);
 
-	doorbell(n, BAR_PIO, false);
-	doorbell(n, BAR_MMIO, false);
+	doorbell(n, RTL_BAR_PIO, false);
+	doorbell(n, RTL_BAR_MMIO, false);
 	set_loop(n, NULL, NULL);
 	rtl_free(n);
 }
@@ -314,8 +316,8 @@ static int init_pci(struct rtl *n, struct err *e)
 	};
 
 	pci_init(&n->pci, "rtl8139", &rtl_pci_ops, &ids, 1);
-	pci_set_bar(&n->pci, BAR_PIO, BUS_PIO, 256, false, false, &rtl_io_ops, n);
-	pci_set_bar(&n->pci, BAR_MMIO, BUS_MMIO, 256, false, false, &rtl_io_ops, n);
+	pci_set_bar(&n->pci, RTL_BAR_PIO, BUS_PIO, 256, false, false, &rtl_io_ops, n);
+	pci_set_bar(&n->pci, RTL_BAR_MMIO, BUS_MMIO, 256, false, false, &rtl_io_ops, n);
 	n->pci.config[0x3e] = 0x20; /* minimum grant and maximum latency, as in the EEPROM */
 	n->pci.config[0x3f] = 0x40;
 	return add_power(&n->pci, e);
@@ -375,7 +377,7 @@ static int rtl_create(const void *opts, struct pci_bus *bus, struct nic **out, s
 	atomic_store(&n->link, true);
 	pthread_mutex_init(&n->intx, NULL);
 	rtl_tx_init(&n->tx);
-	if (rtl_rx_init(&n->rx) < 0) {
+	if (rtl_rx_init(&n->rx) < 0 || rtl_page_init(n) < 0) {
 		rtl_free(n);
 		return err_set(e, ENOMEM, "no memory for rtl8139");
 	}

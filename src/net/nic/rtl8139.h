@@ -65,6 +65,9 @@
 #define RCR_RBLEN(rcr) (8192u << ((rcr) >> 11 & 3))
 #define RCR_WRITE      0x0f03ffbfu
 
+#define RTL_BAR_PIO  0u
+#define RTL_BAR_MMIO 1u
+
 /* CPCR, 0xe0 */
 #define CPCR_TXON  0x01u
 #define CPCR_RXON  0x02u
@@ -158,9 +161,13 @@ struct rtl {
 	struct pci_dev pci;
 	struct rtl_opts opts; /* .nic.id is not valid here */
 	struct seat seat;
+	uint8_t *page;	      /* the registers' page (rtl8139_page.c); ISR and IMR live there */
+	_Atomic bool shown;   /* the guest sees it. Written under the bus lock */
+	struct pci_page view; /* [regs] the following */
+	unsigned asked;	      /* reads of ISR and IMR */
+	bool counts;	      /* the driver uses the timer */
 	uint64_t doorbell[2]; /* address of the ioeventfd in either BAR, 0: none */
-	pthread_mutex_t intx; /* while the pin is set to what isr and imr say */
-	_Atomic uint16_t isr, imr;
+	pthread_mutex_t intx; /* while the pin is set to what ISR and IMR say */
 	_Atomic bool link;
 	_Atomic bool link_changed; /* until CSCR is read */
 	_Atomic uint64_t mac;	   /* IDR0 … 5, low 48 bits, first byte lowest */
@@ -190,6 +197,15 @@ static inline struct rtl *rtl_of_port(struct net_port *p)
 static inline const struct guest_mem *rtl_mem(const struct rtl *n)
 {
 	return &pci_io_bus(n->pci.bus)->accel->mem;
+}
+
+static inline _Atomic uint16_t *rtl_imr(const struct rtl *n)
+{
+	return (_Atomic uint16_t *)(void *)(n->page + 0x3c);
+}
+static inline _Atomic uint16_t *rtl_isr(const struct rtl *n)
+{
+	return (_Atomic uint16_t *)(void *)(n->page + 0x3e);
 }
 
 static inline bool rtl_loopback(const struct rtl *n)
@@ -232,6 +248,15 @@ static inline bool rtl_on_wire(const struct rtl *n) /* [loop] may port functions
 extern const struct io_ops rtl_io_ops;
 void rtl_reset(struct rtl *n, bool hard); /* [regs] hard: as at power-on */
 void rtl_master_changed(struct rtl *n);	  /* [regs] bus mastering went on or off */
+
+/* rtl8139_page.c */
+int rtl_page_init(struct rtl *n); /* 0 or -ENOMEM */
+void rtl_page_exit(struct rtl *n);
+void rtl_page_read(struct rtl *n, unsigned reg);  /* [regs] the guest has read reg here */
+void rtl_page_write(struct rtl *n, unsigned reg); /* [regs] or written to it */
+void rtl_page_hide(struct rtl *n);		  /* [regs] */
+void rtl_page_fresh(struct rtl *n);		  /* [loop] registers of receiving have changed */
+void rtl_page_link(struct rtl *n);		  /* any thread: the link has */
 
 /* rtl8139_eeprom.c */
 void rtl_eeprom_init(struct rtl_eeprom *e, const uint8_t mac[6]);

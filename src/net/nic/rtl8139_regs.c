@@ -11,56 +11,7 @@
  * TNPDS and THPDS of C+ mode are the TSAD registers of C mode, and DTCCR lies over TSD: CPCR
  * says which is meant.
  */
-#include "net/nic/rtl8139.h"
-
-enum reg {
-	R_IDR0 = 0x00,
-	R_IDR4 = 0x04,
-	R_MAR0 = 0x08,
-	R_MAR4 = 0x0c,
-	R_TSD0 = 0x10, /* … 3; C+: DTCCR */
-	R_TSAD0 = 0x20,
-	R_RBSTART = 0x30,
-	R_ERBCR = 0x34,
-	R_ERSR = 0x36,
-	R_CR = 0x37,
-	R_CAPR = 0x38,
-	R_CBR = 0x3a,
-	R_IMR = 0x3c,
-	R_ISR = 0x3e,
-	R_TCR = 0x40,
-	R_RCR = 0x44,
-	R_TCTR = 0x48,
-	R_MPC = 0x4c,
-	R_9346CR = 0x50,
-	R_CONFIG0 = 0x51,
-	R_CONFIG1 = 0x52,
-	R_TIMERINT = 0x54,
-	R_MSR = 0x58,
-	R_CONFIG3 = 0x59,
-	R_CONFIG4 = 0x5a,
-	R_MULINT = 0x5c,
-	R_RERID = 0x5e,
-	R_TSAD = 0x60,
-	R_BMCR = 0x62,
-	R_BMSR = 0x64,
-	R_ANAR = 0x66,
-	R_ANLPAR = 0x68,
-	R_ANER = 0x6a,
-	R_NWAYTR = 0x70,
-	R_CSCR = 0x74,
-	R_PHY1 = 0x78,
-	R_TW = 0x7c,
-	R_PHY2 = 0x80,
-	R_WAKE = 0x84, /* CRC0-7, Wakeup0-7, LSBCRC0-7: up to and with 0xd3 */
-	R_FLASH = 0xd4,
-	R_CONFIG5 = 0xd8,
-	R_TPPOLL = 0xd9,
-	R_CPCR = 0xe0,
-	R_RDSAR0 = 0xe4,
-	R_RDSAR1 = 0xe8,
-	R_ETTHR = 0xec,
-};
+#include "net/nic/rtl8139_io.h"
 
 /* Width of the register that begins there; 0: inside of one, or reserved (read as 0). */
 static const uint8_t width[256] = {
@@ -142,8 +93,16 @@ static bool is_100(const struct rtl *n)
 			     : get_le16(n->file + R_BMCR) & BMCR_100;
 }
 
+uint32_t rtl_cscr(const struct rtl *n)
+{
+	/* Defaults, the state of the line, and whether that has changed. */
+	return 0x03c0u | (atomic_load(&n->link) ? 0x0408 : 0) |
+	       (atomic_load(&n->link_changed) ? 0x0800 : 0);
+}
+
 static uint32_t phy_read(struct rtl *n, unsigned reg)
 {
+	uint32_t v;
 	bool link = atomic_load(&n->link), an = link && negotiates(n);
 
 	switch (reg) {
@@ -153,9 +112,10 @@ static uint32_t phy_read(struct rtl *n, unsigned reg)
 		return an ? 0x45e1 : 0;
 	case R_ANER:
 		return an ? 1 : 0;
-	default: /* CSCR: defaults, the state of the line, and whether that has changed */
-		return 0x03c0u | (link ? 0x0408 : 0) |
-		       (atomic_exchange(&n->link_changed, false) ? 0x0800 : 0);
+	default:
+		v = rtl_cscr(n);
+		atomic_store(&n->link_changed, false);
+		return v;
 	}
 }
 
@@ -216,9 +176,9 @@ static uint32_t get_data_path(struct rtl *n, unsigned reg)
 	case R_CBR:
 		return atomic_load(&n->rx.cbr);
 	case R_IMR:
-		return atomic_load(&n->imr);
+		return atomic_load(rtl_imr(n));
 	case R_ISR:
-		return atomic_load(&n->isr);
+		return atomic_load(rtl_isr(n));
 	case R_TCR:
 		return n->tcr;
 	default:
@@ -226,7 +186,12 @@ static uint32_t get_data_path(struct rtl *n, unsigned reg)
 	}
 }
 
-static uint32_t get(struct rtl *n, unsigned reg)
+unsigned rtl_reg_width(unsigned reg)
+{
+	return width[reg];
+}
+
+uint32_t rtl_reg_get(struct rtl *n, unsigned reg)
 {
 	if (reg >= R_TSD0 && reg <= R_RCR)
 		return get_data_path(n, reg);
@@ -398,6 +363,7 @@ static void dump_tally(struct rtl *n)
 
 void rtl_master_changed(struct rtl *n)
 {
+	rtl_page_hide(n);
 	rtl_call(n, apply_master, 0);
 	if (n->dtccr[0] & DTCCR_CMD)
 		dump_tally(n);
@@ -522,9 +488,9 @@ static void kick_stalled(struct rtl *n)
  */
 static void write_imr(struct rtl *n, uint16_t v)
 {
-	atomic_store(&n->imr, v & INT_ALL);
+	atomic_store(rtl_imr(n), v & INT_ALL);
 	if (v & INT_ROK && n->cr & CR_RE && !(n->cpcr & CPCR_RXON) && !rtl_rx_empty(n))
-		atomic_fetch_or(&n->isr, INT_ROK);
+		atomic_fetch_or(rtl_isr(n), INT_ROK);
 	rtl_irq_update(n);
 	kick_stalled(n);
 }
@@ -552,7 +518,7 @@ static void put_data_path(struct rtl *n, unsigned reg, uint32_t v)
 		write_imr(n, (uint16_t)v);
 		break;
 	case R_ISR:
-		atomic_fetch_and(&n->isr, (uint16_t)~v);
+		atomic_fetch_and(rtl_isr(n), (uint16_t)~v);
 		rtl_irq_update(n);
 		kick_stalled(n);
 		break;
@@ -680,8 +646,10 @@ static uint64_t io_read(void *opaque, uint64_t off, unsigned size)
 		int reg = at < sizeof(width) ? reg_at(at) : -1;
 		unsigned skip = reg < 0 ? 0 : at - (unsigned)reg;
 
-		if (reg >= 0)
-			v |= (uint64_t)(get(n, (unsigned)reg) >> 8 * skip) << 8 * i;
+		if (reg >= 0) {
+			v |= (uint64_t)(rtl_reg_get(n, (unsigned)reg) >> 8 * skip) << 8 * i;
+			rtl_page_read(n, (unsigned)reg);
+		}
 		i += reg < 0 ? 1 : width[reg] - skip;
 	}
 	return size < 8 ? v & ((1ull << 8 * size) - 1) : v;
@@ -705,10 +673,12 @@ static void io_write(void *opaque, uint64_t off, uint64_t val, unsigned size)
 		bytes = MIN(width[reg] - skip, size - i);
 		mask = (uint32_t)((1ull << 8 * bytes) - 1) << 8 * skip;
 		/* Ones have an effect: what is not written is 0. */
-		now = reg == R_ISR || reg == R_ERSR || bytes == width[reg] ? 0
-									   : get(n, (unsigned)reg);
+		now = reg == R_ISR || reg == R_ERSR || bytes == width[reg]
+			      ? 0
+			      : rtl_reg_get(n, (unsigned)reg);
 		put(n, (unsigned)reg,
 		    (now & ~mask) | ((uint32_t)(val >> 8 * i) << 8 * skip & mask));
+		rtl_page_write(n, (unsigned)reg);
 		i += bytes;
 	}
 }
@@ -748,11 +718,13 @@ static void reset_here(struct rtl *n, uint32_t hard)
 /* Section 6.7: the software reset leaves IDR, MAR and what the EEPROM set up as they are. */
 void rtl_reset(struct rtl *n, bool hard)
 {
+	rtl_page_hide(n);
 	rtl_call(n, reset_here, hard);
-	atomic_store(&n->imr, 0);
-	atomic_store(&n->isr, 0);
+	atomic_store(rtl_imr(n), 0);
+	atomic_store(rtl_isr(n), 0);
 	rtl_irq_update(n);
 	n->dtccr[0] = n->dtccr[1] = 0;
+	n->counts = false;
 	put_le16(n->file + R_MULINT, 0);
 	n->file[R_9346CR] = 0;
 	if (!hard)

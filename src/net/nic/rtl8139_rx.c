@@ -408,6 +408,8 @@ static void mark_half(struct rtl *n)
 	struct rtl_desc d;
 	bool own;
 
+	if (!(n->cpcr & CPCR_RXON))
+		return;
 	do {
 		(void)rtl_desc_read(n, n->rdsar, i, &d, &own);
 		at[k++] = d.at;
@@ -496,6 +498,7 @@ static void tell(struct rtl *n)
 {
 	/* Section 6.6: whole packets, all good; nothing comes early here. */
 	atomic_fetch_or(&n->rx.ersr, 0x08);
+	rtl_page_fresh(n);
 	rtl_raise(n, INT_ROK);
 }
 

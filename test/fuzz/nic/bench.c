@@ -366,6 +366,16 @@ static void reset_pci(struct bench *b)
 	b->moved = false;
 }
 
+void bench_mmio(struct bench *b, uint64_t gpa, bool write, uint8_t *data, unsigned len)
+{
+	uint8_t *mem = accel_cpu_ptr(&b->a, gpa, len, write);
+
+	if (mem)
+		memcpy(write ? mem : data, write ? data : mem, len);
+	else
+		bus_mmio(&b->bus, gpa, write, data, len);
+}
+
 void bench_begin(struct bench *b, const uint8_t *mem, size_t size)
 {
 	size = MIN(size, BENCH_MEM);

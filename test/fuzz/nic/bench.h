@@ -55,6 +55,9 @@ struct bench *bench_of(const char *model, const void *opts);
  * What the card itself was made to be is the target's to undo. */
 void bench_begin(struct bench *b, const uint8_t *mem, size_t size);
 
+/* An access to memory as a CPU makes it: registers, or a page of them that is shown as memory. */
+void bench_mmio(struct bench *b, uint64_t gpa, bool write, uint8_t *data, unsigned len);
+
 /* What the loop would do. */
 void bench_settle(struct bench *b);
 void still_round(struct loop *l); /* once round; loop.c */

@@ -31,7 +31,7 @@ static void reg(struct bench *b, uint32_t off, uint32_t v)
 	uint8_t buf[4];
 
 	put_le32(buf, v);
-	bus_mmio(&b->bus, card(b)->pci.bar[0].io.base + off, true, buf, 4);
+	bench_mmio(b, card(b)->pci.bar[0].io.base + off, true, buf, 4);
 	bench_settle(b);
 }
 
@@ -39,7 +39,7 @@ static void look(struct bench *b, uint32_t off)
 {
 	uint8_t buf[4];
 
-	bus_mmio(&b->bus, card(b)->pci.bar[0].io.base + off, false, buf, 4);
+	bench_mmio(b, card(b)->pci.bar[0].io.base + off, false, buf, 4);
 }
 
 static void bring_up(struct bench *b)

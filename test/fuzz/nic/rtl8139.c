@@ -31,7 +31,7 @@ static void reg(struct bench *b, unsigned off, uint32_t v, unsigned size)
 	uint8_t buf[4];
 
 	put_le32(buf, v);
-	bus_mmio(&b->bus, b->nic->pci->bar[1].io.base + off, true, buf, size);
+	bench_mmio(b, b->nic->pci->bar[1].io.base + off, true, buf, size);
 }
 
 static void bring_up(struct bench *b, uint8_t mode)
@@ -67,8 +67,8 @@ static void operate(struct bench *b, const uint8_t op[6])
 		reg(b, op[1], v, 1u << (op[0] >> 3) % 3);
 		break;
 	case 2:
-		bus_mmio(&b->bus, b->nic->pci->bar[1].io.base + op[1], false, buf,
-			 1u << (op[0] >> 3) % 3);
+		bench_mmio(b, b->nic->pci->bar[1].io.base + op[1], false, buf,
+			   1u << (op[0] >> 3) % 3);
 		break;
 	case 3:
 		b->mem[v % MEM] = op[1];

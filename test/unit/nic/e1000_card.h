@@ -56,6 +56,7 @@ static inline struct ecard *ecard_new(const char *model)
 	c->clock.is_virtual = true;
 	atomic_store(&c->clock.now, 1000000000);
 	pc_init(&c->pc);
+	c->pc.a.conf.clock = &c->clock;
 	if (opt_parse(m->opts, "-device", "mac=52:54:00:0a:0b:0c", &o, &e))
 		fail_msg("%s", e.text);
 	if (m->create(&o, c->pc.pci, &c->nic, &e))

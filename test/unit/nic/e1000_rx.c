@@ -297,6 +297,164 @@ static void buffer_sizes(void **state)
 	ecard_free(c);
 }
 
+/* --- the page ------------------------------------------------------------------------------- */
+
+/* Where the guest's CPU finds a register as memory, or NULL: its accesses come to the card. */
+static uint8_t *seen(struct ecard *c, uint32_t off)
+{
+	return accel_cpu_ptr(&c->pc.a, c->n->pci.bar[0].io.base + off, 4, true);
+}
+
+/* Receives and gives back until the card has had enough of being told. Head is 63 then. */
+static void in_earnest(struct ecard *c)
+{
+	fill(emac);
+	/* ecard_up() told it once. */
+	for (unsigned i = 0; i < 63; i++) {
+		assert_null(seen(c, R_RDT));
+		assert_int_equal(epush_one(c, frame, 100), 1);
+		put_le64(egpa(c, E_RX + 16ull * (i % E_RING)) + 8, 0);
+		ewr(c, R_RDT, i % E_RING);
+	}
+	pc_sync(c->loop);
+	assert_non_null(seen(c, R_RDT));
+}
+
+static void step(struct ecard *c, uint64_t ms)
+{
+	atomic_fetch_add(&c->clock.now, ms * NS_PER_MS);
+	loop_kick(c->loop);
+	pc_sync(c->loop);
+	pc_sync(c->loop);
+}
+
+static void registers_become_memory(void **state)
+{
+	struct ecard *c = ecard_make(0);
+	struct iovec vec[NET_BATCH][2];
+	struct net_frame f[NET_BATCH];
+
+	(void)state;
+	in_earnest(c);
+	assert_null(seen(c, R_CTRL));
+	assert_null(seen(c, R_TDT));
+	/* Both sides read and write the same. */
+	assert_int_equal(get_le32(seen(c, R_RDH)), 63);
+	for (unsigned i = 0; i < NET_BATCH; i++) {
+		vec[i][1] = (struct iovec){frame, 100};
+		f[i] = (struct net_frame){.vec = vec[i], .nvec = 2, .len = 100};
+	}
+	assert_int_equal(epush(c, f, 40), 40);
+	assert_int_equal(get_le32(seen(c, R_RDH)), 39);
+	put_le32(seen(c, R_RDT), 0xabcd0000 | 20); /* upper bits are reserved */
+	assert_int_equal(ereg(c, R_RDT) & 0xffff, 20);
+	assert_int_equal(epush(c, f, NET_BATCH), 45);
+	assert_int_equal(get_le32(seen(c, R_RDH)), 20);
+	ecard_free(c);
+}
+
+static void page_goes_and_comes(void **state)
+{
+	static const struct {
+		uint32_t off, val;
+	} away[] = {{R_RCTL, 0}, {R_CTRL, CTRL_RST}, {R_RDBAL, (uint32_t)E_RX}};
+	struct ecard *c = ecard_make(0);
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(away); i++) {
+		in_earnest(c);
+		ewr(c, R_RCTL, RCTL_EN | RCTL_SECRC | RCTL_BAM);
+		assert_non_null(seen(c, R_RDT));
+		ewr(c, away[i].off, away[i].val);
+		assert_null(seen(c, R_RDT));
+		ecard_up(c, 0);
+	}
+	in_earnest(c);
+	bus_lock(&c->pc.bus);
+	pci_hide(c->pc.pci, c->n->pci.devfn >> 3);
+	bus_unlock(&c->pc.bus);
+	assert_null(seen(c, R_RDT));
+	ecard_free(c);
+}
+
+/* Fills the ring; the peer waits. */
+static void stall(struct ecard *c)
+{
+	for (unsigned i = 0; epush_one(c, frame, 100); i++)
+		assert_true(i < E_RING);
+	c->peer.resumes = 0;
+}
+
+static void room_that_nobody_is_told_of(void **state)
+{
+	struct ecard *c = ecard_make(0);
+
+	(void)state;
+	in_earnest(c);
+	stall(c);
+	/* The driver touches another register: nothing yet, then room. */
+	ereg(c, R_STATUS);
+	pc_sync(c->loop);
+	assert_int_equal(c->peer.resumes, 0);
+	put_le32(seen(c, R_RDT), 10);
+	ereg(c, R_STATUS);
+	pc_sync(c->loop);
+	assert_int_equal(c->peer.resumes, 1);
+	stall(c);
+	/* It touches nothing: within a millisecond. */
+	put_le32(seen(c, R_RDT), 20);
+	step(c, 1);
+	assert_int_equal(c->peer.resumes, 1);
+	assert_int_equal(epush_one(c, frame, 100), 1);
+	/* The last that it wrote before its accesses come to us again. */
+	stall(c);
+	put_le32(seen(c, R_RDT), 30);
+	ewr(c, R_RDTR, 0);
+	pc_sync(c->loop);
+	assert_int_equal(c->peer.resumes, 1);
+	ecard_free(c);
+}
+
+static void a_guest_that_makes_no_room_costs_little(void **state)
+{
+	struct ecard *c = ecard_make(0);
+	unsigned looks = 0;
+
+	(void)state;
+	in_earnest(c);
+	stall(c);
+	for (unsigned ms = 0; ms < 2000; ms++) {
+		step(c, 1);
+		if (c->peer.resumes) {
+			looks++;
+			c->peer.resumes = 0;
+			assert_int_equal(epush_one(c, frame, 100), 0);
+		}
+	}
+	assert_in_range(looks, 9, 16); /* 1 + 2 + 4 … 256, 256, 256 … */
+	ecard_free(c);
+}
+
+static void what_the_page_may_hold(void **state)
+{
+	struct ecard *c = ecard_make(0);
+
+	(void)state;
+	in_earnest(c);
+	for (uint32_t off = 0x2000; off < 0x3000; off += 4)
+		put_le32(seen(c, off), 0xffffffff);
+	/* A tail outside of the ring: not taken, not lost, no overread. */
+	assert_int_equal(epush_one(c, frame, 100), 1);
+	assert_int_equal(c->nic->port.stats[0].drops, 1);
+	ewr(c, R_RCTL, RCTL_EN | RCTL_SECRC);
+	assert_int_equal(epush_one(c, frame, 100), 1);
+	assert_int_equal(c->nic->port.stats[0].drops, 2);
+	ecard_up(c, 0);
+	assert_int_equal(epush_one(c, frame, 100), 1);
+	assert_int_equal(ST(erx(c, 0)) & 3, 3);
+	ecard_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -310,6 +468,11 @@ int main(void)
 		cmocka_unit_test(lent_to_a_filter),
 		cmocka_unit_test(nothing_to_lend),
 		cmocka_unit_test(buffer_sizes),
+		cmocka_unit_test(registers_become_memory),
+		cmocka_unit_test(page_goes_and_comes),
+		cmocka_unit_test(room_that_nobody_is_told_of),
+		cmocka_unit_test(a_guest_that_makes_no_room_costs_little),
+		cmocka_unit_test(what_the_page_may_hold),
 	};
 
 	return cmocka_run_group_tests_name("e1000_rx", tests, NULL, NULL);

@@ -547,6 +547,27 @@ static void nothing_to_lend(void **state)
 	r_free(c);
 }
 
+/* A peer that waits goes on when half of the ring is empty, not at each descriptor that comes back.
+ */
+static void goes_on_at_half_a_ring(void **state)
+{
+	struct rcard *c = r_make("");
+	unsigned given = 0;
+
+	(void)state;
+	r_plus(c, 0, 1536);
+	while (r_send(c, r_bytes(100), 100))
+		;
+	r_isr(c);
+	while (!c->peer[0].resumes && given < R_NRX) {
+		r_post(c, given++, 1536);
+		r_set(c, ISR, 0, 2);
+		pc_sync(c->loop[0]);
+	}
+	assert_int_equal(given, (R_NRX + 1) / 2);
+	r_free(c);
+}
+
 #define T(name) cmocka_unit_test(name)
 
 int main(void)
@@ -569,6 +590,7 @@ int main(void)
 		T(counters),
 		T(lent_buffers),
 		T(nothing_to_lend),
+		T(goes_on_at_half_a_ring),
 	};
 
 	return cmocka_run_group_tests_name("rtl8139_rx", tests, NULL, NULL);
