@@ -103,6 +103,9 @@ void pci_set_bar(struct pci_dev *d, unsigned n, enum bus_space space, uint64_t s
  * plugged in. Errors name romfile=; a file that firmware would not run is one warning.
  */
 int pci_load_rom(struct pci_dev *d, const char *path, struct err *e);
+/* The same for one that was chosen for the card and not by the user: where it names another card of
+ * the vendor's, it is made to name this one, as firmware passes it over otherwise. */
+int pci_load_own_rom(struct pci_dev *d, const char *path, struct err *e);
 void pci_free_rom(struct pci_dev *d);
 
 /* A page of a memory BAR that the guest's CPUs may see as RAM (pci_page.c). All under the bus lock.

@@ -19,6 +19,7 @@
 
 #define ROM_MIN	 2048u	     /* bits 11 up are the address */
 #define ROM_MAX	 (16u << 20) /* section 6.2.5.2 */
+#define ROM_SUM	 6u	     /* a byte that firmware does not look at but to sum them all */
 #define PCIR_PTR 0x18u	     /* sections 6.3.1.1, 6.3.1.2 */
 #define PCIR_LEN 0x18u
 
@@ -116,7 +117,21 @@ static int check_file(const struct pci_dev *d, const char *path, const struct st
 	return 0;
 }
 
-int pci_load_rom(struct pci_dev *d, const char *path, struct err *e)
+/* Puts the card's device id into the first image, and keeps the image's bytes summing to 0. */
+static void adopt(struct pci_dev *d, size_t len)
+{
+	size_t at = len < PCIR_PTR + 2 ? len : get_le16(d->rom + PCIR_PTR);
+	uint8_t *id = d->rom + at + PCIR_DEVICE;
+
+	if (at < ROM_SUM + 1 || at + PCIR_LEN > len || memcmp(d->rom + at, "PCIR", 4) != 0)
+		return;
+	for (unsigned i = 0; i < 2; i++) {
+		d->rom[ROM_SUM] = (uint8_t)(d->rom[ROM_SUM] + id[i] - d->config[PCI_DEVICE + i]);
+		id[i] = d->config[PCI_DEVICE + i];
+	}
+}
+
+static int load(struct pci_dev *d, const char *path, bool own, struct err *e)
 {
 	/* Not to wait for the other end of a FIFO. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc;
@@ -133,10 +148,22 @@ int pci_load_rom(struct pci_dev *d, const char *path, struct err *e)
 		pci_free_rom(d);
 		return rc;
 	}
+	if (own)
+		adopt(d, (size_t)st.st_size);
 	judge(d, path, d->rom, (size_t)st.st_size);
 	pci_set_bar(d, PCI_ROM, BUS_MMIO, d->rom_size, false, false, &rom_ops, d);
 	d->wmask[PCI_ROM_REG] |= PCI_ROM_ON;
 	return 0;
+}
+
+int pci_load_rom(struct pci_dev *d, const char *path, struct err *e)
+{
+	return load(d, path, false, e);
+}
+
+int pci_load_own_rom(struct pci_dev *d, const char *path, struct err *e)
+{
+	return load(d, path, true, e);
 }
 
 void pci_free_rom(struct pci_dev *d)

@@ -386,6 +386,15 @@ int cmd_monitor(struct config *c, const char *name, const char *arg, FILE *out, 
 	return cmd_keep(&c->monitor, arg, e);
 }
 
+int cmd_debugcon(struct config *c, const char *name, const char *arg, FILE *out, struct err *e)
+{
+	int rc = check_spec(name, arg,
+			    "stdio, null, file:PATH and unix:PATH[,server=on][,wait=off]", e);
+
+	(void)out;
+	return rc ? rc : cmd_keep(&c->debugcon, arg, e);
+}
+
 int cmd_display(struct config *c, const char *name, const char *arg, FILE *out, struct err *e)
 {
 	if (cmd_is_help(arg)) {

@@ -40,6 +40,7 @@ KEEP(cmd_kernel, kernel)
 KEEP(cmd_initrd, initrd)
 KEEP(cmd_append, append)
 KEEP(cmd_qtest, qtest)
+KEEP(cmd_bios, bios)
 FLAG(cmd_nographic, nographic)
 FLAG(cmd_no_reboot, no_reboot)
 FLAG(cmd_nodefaults, no_defaults)
@@ -64,6 +65,12 @@ static const struct cmd_opt options[] = {
 	{"kernel", "file", "Linux kernel to start: bzImage or ELF vmlinux", cmd_kernel},
 	{"initrd", "file", "its initial ramdisk", cmd_initrd},
 	{"append", "text", "its command line", cmd_append},
+	{"boot", "[order=]cdn[,…]", "without -kernel: what firmware boots from; -boot help",
+	 cmd_boot},
+	{"bios", "file", "firmware (default SeaBIOS, bios-256k.bin)", cmd_bios},
+	{"uuid", "uuid", "the machine's UUID, for firmware and system", cmd_uuid},
+	{"debugcon", "dev", "what firmware writes to ports 0x402 and 0xe9; dev as for -serial",
+	 cmd_debugcon},
 	{"net", "nic|user|…[,…]", "a card or a backend on hub (\"VLAN\") n; -net help lists them",
 	 cmd_net},
 	{"netdev", "kind,id=…[,…]", "a backend for the card that names it; -netdev help",
@@ -99,8 +106,6 @@ static const struct {
 	{"drive", true},
 	{"blockdev", true},
 	{"snapshot", false},
-	{"boot", true},
-	{"bios", true},
 	{"vnc", true},
 	{"spice", true},
 	{"sdl", false},
@@ -118,7 +123,6 @@ static const struct {
 	{"mon", true},
 	{"chardev", true},
 	{"parallel", true},
-	{"debugcon", true},
 	{"usb", false},
 	{"usbdevice", true},
 	{"k", true},
@@ -126,7 +130,6 @@ static const struct {
 	{"global", true},
 	{"smbios", true},
 	{"acpitable", true},
-	{"uuid", true},
 	{"rtc", true},
 	{"numa", true},
 	{"mem-path", true},
@@ -371,7 +374,7 @@ static void markdown_one(const char *option, const struct opt_table *t, void *ar
 void cmdline_markdown(FILE *out)
 {
 	static const struct opt_table *const tables[] = {&smp_table, &machine_table, &accel_table,
-							 &name_table};
+							 &name_table, &boot_table};
 
 	fprintf(out, "# Options\n\n"
 		     "Made from the option tables by `vmwire -help-markdown`; do not edit.\n"

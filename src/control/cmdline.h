@@ -47,7 +47,14 @@ int cmd_cpu(struct config *c, const char *name, const char *arg, FILE *out, stru
 int cmd_name(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
 int cmd_serial(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
 int cmd_monitor(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
+int cmd_debugcon(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
 int cmd_display(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
+
+/* The handlers for firmware and boot order: cmd_boot.c */
+extern const struct opt_table boot_table;
+void cmd_boot_defaults(struct boot_conf *b);
+int cmd_boot(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
+int cmd_uuid(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
 
 /* The handlers for networks: cmd_net.c */
 extern const struct opt_table net_nic_table, hubport_table;

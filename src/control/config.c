@@ -22,6 +22,7 @@
 void config_init(struct config *c)
 {
 	*c = (struct config){.ram = 128ull << 20, .cpus = 1};
+	cmd_boot_defaults(&c->boot);
 }
 
 static void net_free(struct conf_net *n)
@@ -45,6 +46,8 @@ void config_free(struct config *c)
 	free(c->initrd);
 	free(c->append);
 	free(c->name);
+	free(c->bios);
+	free(c->debugcon);
 	free(c->serial);
 	free(c->monitor);
 	*c = (struct config){0};
@@ -259,6 +262,7 @@ static int check_machine(struct config *c, struct err *e)
 				  : c->kernel ? "-kernel"
 				  : c->initrd ? "-initrd"
 				  : c->append ? "-append"
+				  : c->bios   ? "-bios"
 				  : c->serial ? "-serial"
 					      : NULL;
 
@@ -277,11 +281,16 @@ static int check_machine(struct config *c, struct err *e)
 			       c->qtest, c->accel);
 	if (!c->kernel && (c->initrd || c->append))
 		return err_set(e, EINVAL, "%s: needs -kernel", c->initrd ? "-initrd" : "-append");
-	if (!c->kernel && !strcmp(config_accel(c), "kvm") && !c->probe)
+	if (c->kernel && c->bios)
 		return err_set(
 			e, EINVAL,
-			"-kernel is missing: give a Linux kernel, e.g. -kernel vmlinuz -initrd "
-			"initrd.img (disks are not implemented yet)");
+			"-bios %.60s: a kernel given by -kernel starts without firmware: leave "
+			"one of the two out",
+			c->bios);
+	if (c->kernel && c->boot_given)
+		log_warn("-boot has no effect: the kernel given by -kernel is started");
+	c->boot.bios = c->bios;
+	c->boot.nographic = c->nographic;
 	return 0;
 }
 
@@ -302,6 +311,8 @@ static int consoles(struct config *c, struct err *e)
 	if (rc)
 		return rc;
 	if (c->serial && !strcmp(c->serial, "none")) {
+		free(c->bios);
+		free(c->debugcon);
 		free(c->serial);
 		c->serial = NULL;
 	}

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "machine/machine.h"
 #include "net/backend/backend.h"
 #include "net/nic/nic.h"
 
@@ -45,6 +46,10 @@ struct config {
 	uint64_t ram;	    /* bytes */
 	uint32_t cpus;
 	char *kernel, *initrd, *append, *name;
+	char *bios;
+	bool boot_given;	/* -boot */
+	struct boot_conf boot;	/* bios: as above, after config_finish() */
+	char *debugcon;		/* chardev spec; NULL: none */
 	char *serial, *monitor; /* chardev specs; NULL: none, after config_finish() */
 	bool mux;		/* serial is mon:…: the monitor shares it */
 	bool nographic, no_display, no_defaults, no_reboot;

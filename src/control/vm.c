@@ -103,7 +103,9 @@ static int make_machine(struct vm *vm, struct err *e)
 		.kernel = c->kernel,
 		.initrd = c->initrd,
 		.append = c->append,
+		.boot = c->boot,
 		.serial = vm->serial,
+		.debug = vm->debugcon,
 		.no_reboot = c->no_reboot,
 		.control = vm->control,
 		.event = on_event,
@@ -133,6 +135,11 @@ static int open_consoles(struct vm *vm, struct err *e)
 		if (c->mux)
 			chardev_set_mux(vm->serial, on_mux_quit, vm);
 	}
+	if (c->debugcon) {
+		vm->debugcon = chardev_open(vm->control, "-debugcon", c->debugcon, e);
+		if (!vm->debugcon)
+			return -e->code;
+	}
 	if (c->monitor) {
 		vm->monitor = chardev_open(vm->control, "-monitor", c->monitor, e);
 		if (!vm->monitor)
@@ -144,7 +151,8 @@ static int open_consoles(struct vm *vm, struct err *e)
 /* Said when all is well: a start that fails says why in one line and nothing else. */
 static void notes(const struct config *c)
 {
-	if (!c->serial && !c->nographic && !c->no_display && !c->no_defaults && c->kernel)
+	if (!c->serial && !c->nographic && !c->no_display && !c->no_defaults &&
+	    c->machine == MACHINE_PC && !c->qtest)
 		log_line("the guest has no console: -nographic shows its serial port here");
 }
 
@@ -240,6 +248,7 @@ void vm_free(struct vm *vm)
 	vm_net_close(vm);
 	chardev_close(vm->monitor);
 	chardev_close(vm->serial);
+	chardev_close(vm->debugcon);
 	if (vm->control)
 		loop_del_fd(vm->control, &vm->sig_w);
 	loop_free(vm->control);

@@ -31,7 +31,7 @@ struct vm {
 	struct loop *control;
 	struct clock clock; /* of all loops; virtual under qtest */
 	struct machine *machine;
-	struct chardev *serial, *monitor;
+	struct chardev *serial, *monitor, *debugcon;
 	struct hmp *hmp;
 
 	struct vm_net *net; /* conf->nnet of them */
@@ -79,6 +79,8 @@ struct vm_net *vm_net_find(struct vm *vm, const char *name);
 /* For vm_plug.c: what assembly does with one entry. */
 int vm_net_open_one(struct vm *vm, struct vm_net *v, struct err *e);
 int vm_net_make_nic(struct vm *vm, struct vm_net *v, struct err *e);
+/* The card's name in the boot order. */
+void vm_net_boot_path(const struct vm_net *v, char path[BOOT_PATH_MAX]);
 int vm_net_join_one(struct vm *vm, struct vm_net *v, struct err *e);
 /* Tells the backends which cards are on their wires; after every change. */
 int vm_net_guests(struct vm *vm, struct err *e);

@@ -135,10 +135,16 @@ int vm_net_open(struct vm *vm, struct err *e)
 	return 0;
 }
 
+void vm_net_boot_path(const struct vm_net *v, char path[BOOT_PATH_MAX])
+{
+	machine_boot_pci(v->nic->pci, "ethernet", "/ethernet-phy@0", path);
+}
+
 int vm_net_make_nic(struct vm *vm, struct vm_net *v, struct err *e)
 {
 	const struct vm_net *to = v->conf->netdev ? vm_net_find(vm, v->conf->netdev) : NULL;
 	struct nic_conf *conf = v->conf->opts;
+	char path[BOOT_PATH_MAX];
 	int rc = vm_mac_settle(vm, v, NULL, e);
 
 	if (rc)
@@ -152,11 +158,16 @@ int vm_net_make_nic(struct vm *vm, struct vm_net *v, struct err *e)
 	/* The card's name in the monitor is the one the configuration made. */
 	if (!conf->id && cmd_keep(&conf->id, v->conf->id, e))
 		return -ENOMEM;
+	conf->own_rom = !vm->conf->kernel;
 	rc = v->conf->model->create(v->conf->opts, machine_pci(vm->machine), &v->nic, e);
 	if (rc)
 		return err_prefix(e, "%s", v->conf->what);
 	v->port = &v->nic->port;
-	return 0;
+	if (conf->bootindex == NIC_NO_BOOTINDEX)
+		return 0;
+	vm_net_boot_path(v, path);
+	rc = machine_boot_add(vm->machine, conf->bootindex, path, e);
+	return rc ? err_prefix(e, "%s", v->conf->what) : 0;
 }
 
 /* One loop per queue pair that both ends have. */

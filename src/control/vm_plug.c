@@ -129,8 +129,11 @@ static void remove_card(struct vm *vm, unsigned i)
 	if (v->port) {
 		struct pci_dev *d = v->nic->pci;
 		unsigned slot = d->devfn >> 3;
+		char path[BOOT_PATH_MAX];
 
 		unwire(vm, v->port);
+		vm_net_boot_path(v, path);
+		machine_boot_del(vm->machine, path);
 		v->port = NULL;
 		pci_remove(d);
 		machine_unplugged(vm->machine, slot);

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * ACPI tables (ACPI 6.4, section 5.2), written straight into guest memory in the area where BIOSes
- * have them: RSDP first, found by its signature on a 16-byte boundary, then XSDT, RSDT, FADT, MADT,
- * FACS, and the DSDT that iasl made of dsdt.asl.
+ * ACPI tables (ACPI 6.4, section 5.2): RSDT, XSDT, FADT, FACS, the DSDT that iasl made of
+ * dsdt.asl, MADT, one behind the other, and the RSDP that leads to them. Where they will lie is not
+ * known here: a pointer holds the offset of what it points to, and a list says where pointers and
+ * checksums are. acpi_loader.c makes both right, or has the firmware do it.
  *
  * The FADT says what is not there (8042, VGA), so that kernels do not spend time to find that out.
  */
+#include "machine/acpi.h"
+
 #include <errno.h>
+#include <stdlib.h>
 
 #include "base/util.h"
 #include "machine/dsdt.h"
@@ -15,16 +19,17 @@
 #define HEADER	  36
 #define FADT_LEN  244 /* revision 3 */
 #define FACS_LEN  64
-#define RSDP_LEN  36
 #define APIC_BASE 0xfee00000u
 #define IOAPIC	  0xfec00000u
-#define AREA	  (PC_ACPI_END - PC_ACPI_TABLES)
 
 /* FADT fields by offset (table 5.9). */
 enum {
 	F_FACS = 36,
 	F_DSDT = 40,
 	F_SCI_INT = 46,
+	F_SMI_CMD = 48,
+	F_ACPI_ENABLE = 52,
+	F_ACPI_DISABLE = 53,
 	F_PM1A_EVT = 56,
 	F_PM1A_CNT = 64,
 	F_PM_TMR = 76,
@@ -56,35 +61,45 @@ enum {
 #define FLAG_FIX_RTC (1u << 6) /* no RTC wake status in the fixed registers */
 #define FLAG_RESET   (1u << 10)
 
-struct area {
-	uint8_t *base;
-	uint64_t used;
-};
-
-static uint8_t sum(const uint8_t *p, size_t len)
-{
-	uint8_t s = 0;
-
-	while (len--)
-		s = (uint8_t)(s + *p++);
-	return (uint8_t)-s;
-}
-
 /* Room for a table, zeroed and 64-byte aligned (the FACS must be), or NULL. */
-static uint8_t *take(struct area *a, size_t len)
+static uint8_t *take(struct acpi *a, size_t len)
 {
-	uint64_t at = align_up(a->used, 64);
+	size_t at = align_up(a->len, 64);
 
-	if (at + len > AREA)
+	if (at + len > ACPI_ROOM)
 		return NULL;
-	a->used = at + len;
-	return a->base + at;
+	a->len = at + len;
+	return a->tables + at;
 }
 
-static uint64_t gpa(const struct area *a, const uint8_t *p)
+/* --- pointers and checksums ----------------------------------------------------------------- */
+
+static void note(struct acpi *a, const struct acpi_fix *f)
 {
-	return PC_ACPI_TABLES + (uint64_t)(p - a->base);
+	if (a->nfix < ACPI_FIXES)
+		a->fix[a->nfix++] = *f;
 }
+
+/* The field of `size` bytes at `field` points to the table `to`. */
+static void point(struct acpi *a, uint8_t *field, size_t size, const uint8_t *to)
+{
+	bool in_rsdp = field >= a->rsdp && field < a->rsdp + ACPI_RSDP_LEN;
+
+	put_le(field, (uint64_t)(to - a->tables), size);
+	note(a, &(struct acpi_fix){.rsdp = in_rsdp,
+				   .at = (uint32_t)(field - (in_rsdp ? a->rsdp : a->tables)),
+				   .size = (uint8_t)size});
+}
+
+/* The byte at `at` in the table (NULL: the RSDP) makes its first len bytes sum to 0. */
+static void seal(struct acpi *a, const uint8_t *table, uint32_t at, uint32_t len)
+{
+	uint32_t start = table ? (uint32_t)(table - a->tables) : 0;
+
+	note(a, &(struct acpi_fix){.rsdp = !table, .at = start + at, .start = start, .len = len});
+}
+
+/* --- tables --------------------------------------------------------------------------------- */
 
 /* ACPI's names have a fixed width and no terminating zero. */
 static void put_name(uint8_t *to, const char *name, size_t len)
@@ -105,10 +120,9 @@ static void header(uint8_t *t, const char *sig, size_t len, uint8_t rev)
 	put_le32(t + 32, 1);
 }
 
-static void seal(uint8_t *t)
+static void seal_table(struct acpi *a, const uint8_t *t)
 {
-	t[9] = 0;
-	t[9] = sum(t, get_le32(t + 4));
+	seal(a, t, 9, get_le32(t + 4));
 }
 
 /* Generic address structure in port space (section 5.2.3.2). */
@@ -120,11 +134,14 @@ static void gas(uint8_t *p, unsigned bits, unsigned access, uint64_t addr)
 	put_le64(p + 4, addr);
 }
 
-static void fill_fadt(uint8_t *f, uint64_t facs, uint64_t dsdt)
+static void fill_fadt(struct acpi *a, uint8_t *f, const uint8_t *facs, const uint8_t *dsdt)
 {
 	header(f, "FACP", FADT_LEN, 3);
-	put_le32(f + F_FACS, (uint32_t)facs);
-	put_le32(f + F_DSDT, (uint32_t)dsdt);
+	point(a, f + F_FACS, 4, facs);
+	point(a, f + F_DSDT, 4, dsdt);
+	put_le32(f + F_SMI_CMD, PC_SMI_CMD);
+	f[F_ACPI_ENABLE] = PC_ACPI_ON;
+	f[F_ACPI_DISABLE] = PC_ACPI_OFF;
 	put_le16(f + F_SCI_INT, PC_IRQ_SCI);
 	put_le32(f + F_PM1A_EVT, PC_PM_BASE);
 	put_le32(f + F_PM1A_CNT, PC_PM_BASE + 4);
@@ -142,13 +159,13 @@ static void fill_fadt(uint8_t *f, uint64_t facs, uint64_t dsdt)
 	put_le32(f + F_FLAGS, FLAG_WBINVD | FLAG_C1 | FLAG_NO_SLP | FLAG_FIX_RTC | FLAG_RESET);
 	gas(f + F_RESET_REG, 8, 1, 0xcf9);
 	f[F_RESET_VALUE] = 6;
-	put_le64(f + F_X_FACS, facs);
-	put_le64(f + F_X_DSDT, dsdt);
+	point(a, f + F_X_FACS, 8, facs);
+	point(a, f + F_X_DSDT, 8, dsdt);
 	gas(f + F_X_PM1A_EVT, 32, 2, PC_PM_BASE);
 	gas(f + F_X_PM1A_CNT, 16, 2, PC_PM_BASE + 4);
 	gas(f + F_X_PM_TMR, 32, 3, PC_PM_BASE + 8);
 	gas(f + F_X_GPE0, 32, 1, PC_PM_BASE + 12);
-	seal(f);
+	seal_table(a, f);
 }
 
 static size_t madt_len(unsigned cpus)
@@ -168,7 +185,7 @@ static uint8_t * override(uint8_t *p, uint8_t irq, uint32_t gsi, uint16_t flags)
 	return p + 10;
 }
 
-static void fill_madt(uint8_t *m, unsigned cpus)
+static void fill_madt(struct acpi *a, uint8_t *m, unsigned cpus)
 {
 	uint8_t *p = m + HEADER;
 
@@ -194,50 +211,65 @@ static void fill_madt(uint8_t *m, unsigned cpus)
 	p[1] = 6;
 	p[2] = 0xff; /* all processors */
 	p[5] = 1;
-	seal(m);
+	seal_table(a, m);
 }
 
-static void fill_rsdp(uint8_t *r, uint64_t rsdt, uint64_t xsdt)
+static void fill_rsdp(struct acpi *a, const uint8_t *rsdt, const uint8_t *xsdt)
 {
+	uint8_t *r = a->rsdp;
+
 	put_name(r, "RSD PTR ", 8);
 	put_name(r + 9, "VMWIRE", 6);
 	r[15] = 2;
-	put_le32(r + 16, (uint32_t)rsdt);
-	put_le32(r + 20, RSDP_LEN);
-	put_le64(r + 24, xsdt);
-	r[8] = sum(r, 20);
-	r[32] = sum(r, RSDP_LEN);
+	put_le32(r + 20, ACPI_RSDP_LEN);
+	point(a, r + 16, 4, rsdt);
+	point(a, r + 24, 8, xsdt);
+	seal(a, NULL, 8, 20);
+	seal(a, NULL, 32, ACPI_RSDP_LEN);
 }
 
-int acpi_build(const struct guest_mem *mem, unsigned cpus, uint64_t *rsdp, struct err *e)
+static int fill(struct acpi *a, unsigned cpus, struct err *e)
 {
-	struct area a = {.base = mem_ptr(mem, PC_ACPI_TABLES, AREA)};
+	uint8_t *rsdt = take(a, HEADER + 8), *xsdt = take(a, HEADER + 16);
+	uint8_t *fadt = take(a, FADT_LEN), *facs = take(a, FACS_LEN);
+	uint8_t *dsdt = take(a, sizeof(dsdt_aml_code)), *madt = take(a, madt_len(cpus));
 
-	if (!a.base)
-		return err_set(e, EINVAL, "too little guest memory for the ACPI tables");
-	memset(a.base, 0, AREA);
-	uint8_t *r = take(&a, RSDP_LEN), *rsdt = take(&a, HEADER + 8);
-	uint8_t *xsdt = take(&a, HEADER + 16), *fadt = take(&a, FADT_LEN);
-	uint8_t *facs = take(&a, FACS_LEN), *dsdt = take(&a, sizeof(dsdt_aml_code));
-	uint8_t *madt = take(&a, madt_len(cpus));
-
-	if (!r || !rsdt || !xsdt || !fadt || !facs || !dsdt || !madt)
+	if (!rsdt || !xsdt || !fadt || !facs || !dsdt || !madt)
 		return err_set(e, ENOSPC, "the ACPI tables for %u CPUs do not fit", cpus);
 	put_name(facs, "FACS", 4);
 	put_le32(facs + 4, FACS_LEN);
 	facs[32] = 1; /* version */
 	memcpy(dsdt, dsdt_aml_code, sizeof(dsdt_aml_code));
-	fill_fadt(fadt, gpa(&a, facs), gpa(&a, dsdt));
-	fill_madt(madt, cpus);
+	fill_fadt(a, fadt, facs, dsdt);
+	fill_madt(a, madt, cpus);
 	header(rsdt, "RSDT", HEADER + 8, 1);
-	put_le32(rsdt + HEADER, (uint32_t)gpa(&a, fadt));
-	put_le32(rsdt + HEADER + 4, (uint32_t)gpa(&a, madt));
-	seal(rsdt);
+	point(a, rsdt + HEADER, 4, fadt);
+	point(a, rsdt + HEADER + 4, 4, madt);
+	seal_table(a, rsdt);
 	header(xsdt, "XSDT", HEADER + 16, 1);
-	put_le64(xsdt + HEADER, gpa(&a, fadt));
-	put_le64(xsdt + HEADER + 8, gpa(&a, madt));
-	seal(xsdt);
-	fill_rsdp(r, gpa(&a, rsdt), gpa(&a, xsdt));
-	*rsdp = gpa(&a, r);
-	return 0;
+	point(a, xsdt + HEADER, 8, fadt);
+	point(a, xsdt + HEADER + 8, 8, madt);
+	seal_table(a, xsdt);
+	fill_rsdp(a, rsdt, xsdt);
+	return a->nfix < ACPI_FIXES ? 0 : err_set(e, ENOSPC, "the ACPI tables do not fit");
+}
+
+struct acpi *acpi_new(unsigned cpus, struct err *e)
+{
+	struct acpi *a = calloc(1, sizeof(*a));
+
+	if (!a) {
+		err_set(e, ENOMEM, "no memory for the ACPI tables");
+		return NULL;
+	}
+	if (fill(a, cpus, e)) {
+		free(a);
+		return NULL;
+	}
+	return a;
+}
+
+void acpi_free(struct acpi *a)
+{
+	free(a);
 }

@@ -63,6 +63,17 @@ DefinitionBlock ("dsdt.aml", "DSDT", 2, "VMWIRE", "VMWIREPC", 1)
 						IRQNoFlags () { 4 }
 					})
 				}
+
+				/* The configuration device, fw_cfg.c. */
+				Device (FWCF)
+				{
+					Name (_HID, "QEMU0002")
+					Name (_STA, 0x0B)
+					Name (_CRS, ResourceTemplate ()
+					{
+						IO (Decode16, 0x0510, 0x0510, 0x01, 0x0C)
+					})
+				}
 			}
 
 			/* Slot and pin: PIRQ line (slot + pin - 1) & 3, pins counted from 1. */

@@ -19,8 +19,12 @@
 
 #include "base/log.h"
 #include "base/util.h"
+#include "machine/acpi.h"
 #include "machine/chardev.h"
+#include "machine/firmware.h"
 #include "machine/pc.h"
+
+#define CMOS_CPUS 0x5f /* CPUs but the first */
 
 #define ASK_RESET    1u
 #define ASK_POWEROFF 2u
@@ -35,14 +39,19 @@ struct machine {
 	bool bus_ready, irqs_ready, mapped;
 	struct isa_irqs irqs;
 	struct pci_bus *pci;
+	struct i440fx *host;
 	struct piix3 *piix3;
 	struct pm *pm;
 	struct hotplug *hotplug;
 	struct legacy *legacy;
 	struct rtc *rtc;
 	struct serial *serial;
-	struct linux_image image;
-	uint64_t rsdp;
+	struct debugcon *debugcon;
+	struct fw_cfg *fw_cfg;
+	struct acpi *acpi;
+	struct pc_rom rom;	    /* without a kernel */
+	struct linux_image image;   /* with one */
+	struct boot_list boot_list; /* bootindex= */
 	bool started, running;
 
 	_Atomic unsigned asked;	  /* ASK_* */
@@ -133,25 +142,33 @@ static void unplug(struct machine *m, uint32_t slots)
 
 /* --- power-on state ------------------------------------------------------------------------- */
 
-/* What firmware would do: tables, kernel, PCI resources, ACPI mode. */
-static int prepare(struct machine *m, struct err *e)
+/* What firmware would do: tables, kernel, PCI resources, ACPI mode, all RAM in sight. */
+static int prepare_kernel(struct machine *m, struct err *e)
 {
-	int rc;
+	uint64_t rsdp;
+	int rc = acpi_place(m->acpi, &m->accel->mem, &rsdp, e);
 
-	m->accel->boot.set = false;
-	if (!m->conf.kernel)
-		return 0;
-	rc = acpi_build(&m->accel->mem, m->conf.cpus, &m->rsdp, e);
 	if (!rc)
-		rc = linux_load(&m->image, &m->accel->mem, m->conf.ram, m->rsdp, &m->accel->boot,
-				e);
+		rc = linux_load(&m->image, &m->accel->mem, m->conf.ram, rsdp, &m->accel->boot, e);
 	if (!rc)
 		rc = pci_assign(m->pci, PC_PCI_MEM, PC_PCI_MEM_END, PC_PCI_IO, pc_pirq_irq, e);
 	if (rc)
 		return rc;
 	piix3_route(m->piix3, pc_pirq_irq);
 	pm_enable(m->pm, PC_PM_BASE);
+	i440fx_all_ram(m->host);
 	return 0;
+}
+
+static int prepare(struct machine *m, struct err *e)
+{
+	int rc = firmware_tell_order(m->fw_cfg, m->rtc, &m->conf.boot, !m->started, &m->boot_list,
+				     e);
+
+	m->accel->boot.set = false;
+	if (!rc && m->conf.kernel)
+		rc = prepare_kernel(m, e);
+	return rc;
 }
 
 /* Paused. */
@@ -165,6 +182,7 @@ static int reset_all(struct machine *m, struct err *e)
 	bus_unlock(&m->bus);
 	rtc_reset(m->rtc);
 	serial_reset(m->serial);
+	fw_cfg_reset(m->fw_cfg);
 	rc = prepare(m, e);
 	return rc ? rc : m->accel->ops->reset(m->accel, e);
 }
@@ -229,7 +247,11 @@ static void on_asked(struct loop_fd *w, uint32_t events)
 static int make_memory(struct machine *m, struct err *e)
 {
 	uint64_t low = MIN(m->conf.ram, PC_LOW_RAM_END);
-	int rc = mem_add(&m->accel->mem, 0, low, e);
+	int rc;
+
+	m->accel->hole = PC_VGA;
+	m->accel->hole_size = PC_SHADOW_END - PC_VGA;
+	rc = mem_add(&m->accel->mem, 0, low, e);
 
 	if (!rc && m->conf.ram > low)
 		rc = mem_add(&m->accel->mem, PC_HIGH_RAM, m->conf.ram - low, e);
@@ -243,7 +265,10 @@ static int make_chipset(struct machine *m, struct err *e)
 	struct loop *control = m->conf.control;
 
 	m->pci = pci_bus_new(&m->bus, isa_irqs_pirq, &m->irqs, e);
-	if (!m->pci || i440fx_add(m->pci, e))
+	if (!m->pci)
+		return -e->code;
+	m->host = i440fx_add(m->pci, m->accel, &m->rom, e);
+	if (!m->host)
 		return -e->code;
 	m->piix3 = piix3_add(m->pci, &power, &m->irqs, e);
 	if (!m->piix3)
@@ -262,6 +287,26 @@ static int make_chipset(struct machine *m, struct err *e)
 		return -e->code;
 	m->serial = serial_new(&m->bus, control, m->conf.serial, 0x3f8, PC_IRQ_SERIAL, e);
 	return m->serial ? 0 : -e->code;
+}
+
+static int make_firmware(struct machine *m, struct err *e)
+{
+	int rc;
+
+	m->acpi = acpi_new(m->conf.cpus, e);
+	if (!m->acpi)
+		return -e->code;
+	m->fw_cfg = fw_cfg_new(&m->bus, &m->accel->mem, e);
+	if (!m->fw_cfg)
+		return -e->code;
+	if (m->conf.debug) {
+		m->debugcon = debugcon_new(&m->bus, m->conf.debug, e);
+		if (!m->debugcon)
+			return -e->code;
+	}
+	rtc_set(m->rtc, CMOS_CPUS, (uint8_t)(m->conf.cpus - 1));
+	rc = firmware_tell(m->fw_cfg, &m->conf, e);
+	return rc ? rc : acpi_publish(m->acpi, m->fw_cfg, e);
 }
 
 static int make_accel(struct machine *m, struct err *e)
@@ -291,6 +336,8 @@ static int assemble(struct machine *m, struct err *e)
 	/* The images first: a wrong name is the likeliest mistake. */
 	if (!rc && m->conf.kernel)
 		rc = linux_open(&m->image, m->conf.kernel, m->conf.initrd, m->conf.append, e);
+	else if (!rc)
+		rc = firmware_load(m->conf.boot.bios, &m->rom, e);
 	if (!rc)
 		rc = make_accel(m, e);
 	if (!rc)
@@ -303,6 +350,8 @@ static int assemble(struct machine *m, struct err *e)
 	isa_irqs_init(&m->irqs, m->accel);
 	m->irqs_ready = true;
 	rc = make_chipset(m, e);
+	if (!rc)
+		rc = make_firmware(m, e);
 	return rc ? rc : m->accel->ops->map(m->accel, e);
 }
 
@@ -336,7 +385,12 @@ void machine_free(struct machine *m)
 	legacy_free(m->legacy);
 	rtc_free(m->rtc);
 	serial_free(m->serial);
+	debugcon_free(m->debugcon);
+	fw_cfg_free(m->fw_cfg);
 	accel_close(m->accel);
+	firmware_unload(&m->rom);
+	acpi_free(m->acpi);
+	boot_list_free(&m->boot_list);
 	if (m->bus_ready)
 		bus_exit(&m->bus);
 	if (m->irqs_ready)
@@ -397,6 +451,27 @@ void machine_reset(struct machine *m)
 void machine_powerdown(struct machine *m)
 {
 	pm_button(m->pm);
+}
+
+int machine_boot_add(struct machine *m, uint32_t index, const char *path, struct err *e)
+{
+	return boot_list_add(&m->boot_list, index, path, e);
+}
+
+void machine_boot_del(struct machine *m, const char *path)
+{
+	boot_list_del(&m->boot_list, path);
+}
+
+void machine_boot_pci(const struct pci_dev *d, const char *name, const char *rest,
+		      char path[BOOT_PATH_MAX])
+{
+	unsigned fn = d->devfn & 7;
+	char function[4] = "";
+
+	if (fn)
+		snprintf(function, sizeof(function), ",%x", fn);
+	snprintf(path, BOOT_PATH_MAX, "/pci@i0cf8/%s@%x%s%s", name, d->devfn >> 3, function, rest);
 }
 
 void machine_plugged(struct machine *m, const struct pci_dev *d)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The PC: i440FX/PIIX3/PIIX4-PM chipset with ACPI, RTC, serial port, keyboard-controller reset,
- * and the direct boot of a Linux kernel. Owns the accelerator, the bus and PCI bus 0.
+ * firmware, and the direct boot of a Linux kernel without it. Owns the accelerator, the bus and PCI
+ * bus 0.
  *
  * Life: machine_new() -> devices are plugged into machine_pci() -> machine_start() -> events ->
  * machine_free(). All on the control loop.
@@ -26,14 +27,30 @@ enum machine_event {
 	MACHINE_QUIT,	  /* the qtest client left */
 };
 
+#define BOOT_ORDER_MAX 3
+#define BOOT_PATH_MAX  128
+
+/* What the user says of firmware and of the order in which it boots. */
+struct boot_conf {
+	const char *bios;		/* firmware's image; NULL: SeaBIOS */
+	char order[BOOT_ORDER_MAX + 1]; /* letters of a, b, c, d, n */
+	char once[BOOT_ORDER_MAX + 1];	/* the same for the first boot; empty: as order */
+	bool menu, strict;
+	int menu_wait;	/* ms; -1: the firmware's own */
+	int fail_wait;	/* ms until a reboot when nothing boots, -1: never; -2: the firmware's */
+	bool nographic; /* the firmware's console is the serial port */
+	uint8_t uuid[16];
+};
+
 struct machine_conf {
 	const char *accel;    /* "kvm" or "qtest" */
 	struct accel_conf ac; /* device, qtest, clock; the machine fills host and control */
 	uint64_t ram;	      /* bytes */
 	unsigned cpus;
-	const char *kernel, *initrd,
-		*append;	/* kernel NULL: no direct boot (qtest only, for now) */
+	const char *kernel, *initrd, *append; /* kernel NULL: firmware boots */
+	struct boot_conf boot;
 	struct chardev *serial; /* 16550A at 0x3f8, IRQ 4; NULL: not connected */
+	struct chardev *debug;	/* firmware's debug port; NULL: none */
 	bool no_reboot;
 	struct loop *control;
 	/* On the control loop, never from inside a vCPU's exit. Resets are done by the machine
@@ -51,13 +68,26 @@ void machine_free(struct machine *m); /* stops vCPUs, destroys PCI devices; NULL
 struct pci_bus *machine_pci(struct machine *m);
 struct accel *machine_accel(struct machine *m);
 
-/* Loads the kernel, assigns PCI resources, makes ACPI tables and starts the vCPUs. */
+/* Loads the kernel, assigns PCI resources, makes ACPI tables, or leaves all that to the firmware,
+ * and starts the vCPUs. */
 int machine_start(struct machine *m, struct err *e);
 
 void machine_pause(struct machine *m);	   /* monitor: stop */
 void machine_resume(struct machine *m);	   /* monitor: cont */
 void machine_reset(struct machine *m);	   /* monitor: system_reset */
 void machine_powerdown(struct machine *m); /* presses the ACPI power button */
+
+/*
+ * bootindex=: the firmware tries devices in the order of these numbers, before all others. path: as
+ * Open Firmware names the device, see machine_boot_pci(). -EEXIST when the number is taken. Counts
+ * from the next start or reset on. [control]
+ */
+int machine_boot_add(struct machine *m, uint32_t index, const char *path, struct err *e);
+void machine_boot_del(struct machine *m, const char *path); /* one that is not there is no error */
+/* Path of a PCI card: "/pci@i0cf8/NAME@SLOT[,FUNCTION]" and what follows in it, e.g. of a network
+ * card with name "ethernet", rest "/ethernet-phy@0"; of a virtio disk "scsi", "/disk@0,0". */
+void machine_boot_pci(const struct pci_dev *d, const char *name, const char *rest,
+		      char path[BOOT_PATH_MAX]);
 
 /* PCI hot-plug: tells the guest that d was plugged in; asks it to eject d (unplug() follows when
  * it has, which may be never). */

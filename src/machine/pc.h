@@ -31,10 +31,23 @@ struct chardev;
 #define PC_ACPI_END    0x100000ull
 #define PC_PM_BASE     0x600  /* PIIX4 power management ports, 64 of them */
 #define PC_HOTPLUG     0xae00 /* PCI hot-plug ports, as in dsdt.asl */
-#define PC_GPE_HOTPLUG 1      /* general-purpose event: \_GPE._L01 */
+#define PC_SMI_CMD     0xb2   /* … and a status port behind it: ACPI mode goes on and off here */
+#define PC_ACPI_ON     0xf1
+#define PC_ACPI_OFF    0xf0
+#define PC_GPE_HOTPLUG 1	  /* general-purpose event: \_GPE._L01 */
+#define PC_VGA	       0xa0000ull /* the display adapter's memory */
+#define PC_SHADOW      0xc0000ull /* from here to 1 MiB the host bridge shows RAM or ROM */
+#define PC_SHADOW_END  0x100000ull
+#define PC_ROM_MAX     0x1000000ull /* the firmware ends at 4 GiB */
+#define PC_ROM_LOW_MAX 0x20000ull   /* and this much of its end is below 1 MiB, too */
+#define PC_SUBVENDOR   0x1af4	    /* the chipset's subsystem: what SeaBIOS knows this PC by */
+#define PC_SUBDEVICE   0x1100
 #define PC_IRQ_SERIAL  4
 #define PC_IRQ_RTC     8
 #define PC_IRQ_SCI     9
+
+/* The accelerator's windows (accel_window()); from PC_WIN_FREE on they are others'. */
+enum { PC_WIN_ROM, PC_WIN_SMRAM, PC_WIN_PAM, PC_WIN_FREE = PC_WIN_PAM + 13 };
 
 /* PIRQ A–D at power-on; all of them in the _PRS of dsdt.asl. */
 extern const uint8_t pc_pirq_irq[4];
@@ -72,11 +85,17 @@ struct serial *serial_new(struct bus *b, struct loop *control, struct chardev *c
 void serial_reset(struct serial *s);
 void serial_free(struct serial *s); /* flushes */
 
+/* What firmware says of itself, to ports 0x402 and 0xe9, for those who look for mistakes. */
+struct debugcon;
+struct debugcon *debugcon_new(struct bus *b, struct chardev *c, struct err *e);
+void debugcon_free(struct debugcon *d); /* NULL is allowed */
+
 /* MC146818 at 0x70. ram: bytes of guest memory, for the CMOS size bytes. clock NULL: the host's. */
 struct rtc;
 struct rtc *rtc_new(struct bus *b, struct loop *control, const struct clock *clock, uint64_t ram,
 		    struct err *e);
 void rtc_reset(struct rtc *r);
+void rtc_set(struct rtc *r, uint8_t at, uint8_t v); /* a byte of CMOS, as firmware finds it */
 void rtc_free(struct rtc *r);
 
 /* Keyboard controller's reset line, port 0x92, 0x80, 0x61, ELCR, DMA pages. */
@@ -86,8 +105,19 @@ struct legacy *legacy_new(struct bus *b, const struct clock *clock, const struct
 void legacy_reset(struct legacy *l);
 void legacy_free(struct legacy *l);
 
+/* The firmware's image, in whole pages. host NULL: there is none. */
+struct pc_rom {
+	uint8_t *host;
+	uint64_t size;
+};
+
 /* The chipset's PCI functions; the bus owns and frees them. */
-int i440fx_add(struct pci_bus *p, struct err *e);
+struct i440fx;
+/* *rom stays as it is as long as the bridge. The hole of RAM is [PC_VGA, PC_SHADOW_END). */
+struct i440fx *i440fx_add(struct pci_bus *p, struct accel *a, const struct pc_rom *rom,
+			  struct err *e);
+/* All segments are RAM, as for a guest without firmware. */
+void i440fx_all_ram(struct i440fx *x);
 struct piix3;
 struct isa_irqs;
 struct piix3 *piix3_add(struct pci_bus *p, const struct pc_power *power, struct isa_irqs *q,
@@ -135,9 +165,6 @@ void hotplug_gone(struct hotplug *h, unsigned slot);  /* the card is away: forge
 uint32_t hotplug_reset(struct hotplug *h);
 
 /* --- tables and images ---------------------------------------------------------------------- */
-
-/* Writes the ACPI tables for so many CPUs at PC_ACPI_TABLES; *rsdp is where the RSDP is. */
-int acpi_build(const struct guest_mem *mem, unsigned cpus, uint64_t *rsdp, struct err *e);
 
 struct linux_image {
 	const char *kernel, *initrd; /* paths for messages; initrd may be NULL */

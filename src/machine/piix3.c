@@ -145,7 +145,11 @@ void piix3_route(struct piix3 *x, const uint8_t irq[4])
 struct piix3 *piix3_add(struct pci_bus *p, const struct pc_power *power, struct isa_irqs *q,
 			struct err *e)
 {
-	static const struct pci_ids ids = {.vendor = 0x8086, .device = 0x7000, .class = 0x060100};
+	static const struct pci_ids ids = {.vendor = 0x8086,
+					   .device = 0x7000,
+					   .subvendor = PC_SUBVENDOR,
+					   .subdevice = PC_SUBDEVICE,
+					   .class = 0x060100};
 	struct piix3 *x = calloc(1, sizeof(*x));
 
 	if (!x) {

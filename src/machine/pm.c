@@ -13,13 +13,12 @@
 #include "base/util.h"
 #include "machine/pc.h"
 
-#define PM_HZ	   3579545ull
-#define PMBA	   0x40 /* configuration: base address */
-#define PMREGMISC  0x80 /* bit 0: decode it */
-#define PM_LEN	   64
-#define APM_CNT	   0xb2 /* SMI command, and a status byte behind it */
-#define APM_ENABLE 0xf1 /* named by no table here; what firmware of this chipset uses */
-#define APM_OFF	   0xf0
+#define PM_HZ	  3579545ull
+#define PMBA	  0x40 /* configuration: base address */
+#define PMREGMISC 0x80 /* bit 0: decode it */
+#define PM_LEN	  64
+#define DEVACTB	  0x5b /* configuration: device activity B, its top byte */
+#define APMC_EN	  0x02 /* writes to the SMI command port make an SMI */
 
 /* Offsets in the block. */
 #define PM1_STS	 0x00
@@ -175,7 +174,8 @@ static uint64_t apm_read(void *opaque, uint64_t off, unsigned size)
 	return pm->apm[off];
 }
 
-/* There is no system management mode: the two commands firmware gives here act at once. */
+/* There is no system management mode: what firmware would do on these two commands is done at
+ * once. */
 static void apm_write(void *opaque, uint64_t off, uint64_t val, unsigned size)
 {
 	struct pm *pm = opaque;
@@ -184,9 +184,9 @@ static void apm_write(void *opaque, uint64_t off, uint64_t val, unsigned size)
 	pm->apm[off] = (uint8_t)val;
 	if (off)
 		return;
-	if (val == APM_ENABLE)
+	if (val == PC_ACPI_ON)
 		pm->cnt |= CNT_SCI_EN;
-	else if (val == APM_OFF)
+	else if (val == PC_ACPI_OFF)
 		pm->cnt &= (uint16_t)~CNT_SCI_EN;
 	update(pm);
 }
@@ -244,8 +244,12 @@ static const struct pci_ops pm_ops = {
 struct pm *pm_add(struct pci_bus *p, struct loop *control, const struct clock *clock,
 		  struct isa_irqs *q, const struct pc_power *power, struct err *e)
 {
-	static const struct pci_ids ids = {
-		.vendor = 0x8086, .device = 0x7113, .rev = 3, .class = 0x068000};
+	static const struct pci_ids ids = {.vendor = 0x8086,
+					   .device = 0x7113,
+					   .subvendor = PC_SUBVENDOR,
+					   .subdevice = PC_SUBDEVICE,
+					   .rev = 3,
+					   .class = 0x068000};
 	struct pm *pm = calloc(1, sizeof(*pm));
 
 	if (!pm) {
@@ -258,11 +262,13 @@ struct pm *pm_add(struct pci_bus *p, struct loop *control, const struct clock *c
 	pm->power = *power;
 	pm->looked = ticks(pm);
 	pm->io = (struct io_region){0, PM_LEN, &pm_io_ops, pm, "ACPI registers"};
-	pm->apm_io = (struct io_region){APM_CNT, 2, &apm_ops, pm, "SMI command port"};
+	pm->apm_io = (struct io_region){PC_SMI_CMD, 2, &apm_ops, pm, "SMI command port"};
 	pci_init(&pm->d, "power management (PIIX4)", &pm_ops, &ids, 1);
 	put_le32(pm->d.config + PMBA, 1); /* an I/O address */
 	put_le32(pm->d.wmask + PMBA, 0xffc0);
 	pm->d.wmask[PMREGMISC] = 1;
+	/* Firmware that finds SMIs set up does not try to, and wait for one. */
+	pm->d.config[DEVACTB] = APMC_EN;
 	if (deadline_init(&pm->timer, control, on_timer, e) ||
 	    bus_add(pm->b, BUS_PIO, &pm->apm_io, e) || pci_add(p, &pm->d, 1 << 3 | 3, e)) {
 		pm_destroy(&pm->d);

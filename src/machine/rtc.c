@@ -421,6 +421,13 @@ void rtc_reset(struct rtc *r)
 	bus_unlock(r->b);
 }
 
+void rtc_set(struct rtc *r, uint8_t at, uint8_t v)
+{
+	bus_lock(r->b);
+	r->ram[at & 0x7f] = v;
+	bus_unlock(r->b);
+}
+
 void rtc_free(struct rtc *r)
 {
 	if (!r)

@@ -196,8 +196,6 @@ static const struct opt opt_list[] = {
 			"the driver's ITR and delays are always kept: leave mitigation= out"),
 	NIC_OPT_MISSING("extra_mac_registers", "all MAC registers are always there: leave it out"),
 	NIC_OPT_MISSING("init-vet", "VET always starts with 0x8100: leave init-vet= out"),
-	NIC_OPT_MISSING("bootindex",
-			"boot from the network is not there yet: leave bootindex= out"),
 	NIC_OPT_MISSING("bus", "there is one PCI bus only: leave bus= out"),
 	NIC_OPT_MISSING("multifunction", "multi-function devices are not there yet"),
 	{0},
@@ -311,6 +309,7 @@ static int create(const struct nic_model *m, const struct e1000_chip *chip,
 					      .aliases = (aliases_),                               \
 					      .summary = (summary_),                               \
 					      .driver = "e1000",                                   \
+					      .rom = "pxe-e1000.rom",                              \
 					      .opts = &id_##_table,                                \
 					      .create = id_##_create}
 

@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/log.h"
 #include "base/util.h"
 #include "net/nic/nic_opts.h"
 
@@ -35,6 +37,20 @@ void nic_conf_defaults(struct nic_conf *c)
 	c->devfn = PCI_AUTO;
 	c->vectors = NIC_VECTORS_AUTO;
 	c->rombar = 1;
+	c->bootindex = NIC_NO_BOOTINDEX;
+}
+
+/* The boot ROM that goes with the model, if it is installed: a card works without it as well. */
+static int load_own_rom(const struct nic *n, struct err *e)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), NIC_ROM_DIR "%s", n->model->rom);
+	if (access(path, F_OK) == 0)
+		return pci_load_own_rom(n->pci, path, e);
+	log_warn("%s: no boot from the network: %s is missing; install the package ipxe-qemu",
+		 n->model->name, path);
+	return 0;
 }
 
 int nic_plug(struct nic *n, const struct nic_conf *c, struct pci_bus *bus, struct err *e)
@@ -42,8 +58,10 @@ int nic_plug(struct nic *n, const struct nic_conf *c, struct pci_bus *bus, struc
 	int rc = 0;
 
 	snprintf(n->pci->id, sizeof(n->pci->id), "%s", n->port.name);
-	if (c->romfile && c->romfile[0] && c->rombar)
+	if (c->rombar && c->romfile && c->romfile[0])
 		rc = pci_load_rom(n->pci, c->romfile, e);
+	else if (c->rombar && !c->romfile && c->own_rom && n->model->rom)
+		rc = load_own_rom(n, e);
 	if (!rc)
 		rc = pci_add(bus, n->pci, c->devfn, e);
 	if (rc < 0)

@@ -9,7 +9,12 @@
 #include "net/port/announce.h"
 #include "net/port/port.h"
 
-#define NIC_VECTORS_AUTO UINT32_MAX
+#define NIC_VECTORS_AUTO  UINT32_MAX
+#define NIC_NO_BOOTINDEX  UINT32_MAX
+#define NIC_BOOTINDEX_MAX INT32_MAX
+
+/* Where the package ipxe-qemu has boot ROMs. */
+#define NIC_ROM_DIR "/usr/lib/ipxe/qemu/"
 
 /* What every card is made from; the first member of each model's option struct. */
 struct nic_conf {
@@ -17,8 +22,10 @@ struct nic_conf {
 	struct opt_mac mac; /* set by assembly if the user did not */
 	int devfn;	    /* PCI_AUTO or slot << 3 | function */
 	uint32_t vectors;   /* MSI-X vectors; 0: INTx; NIC_VECTORS_AUTO: the model's choice */
-	char *romfile;	    /* boot ROM; NULL or empty: none */
+	char *romfile;	    /* boot ROM; empty: none; NULL: the model's own if own_rom, else none */
+	bool own_rom;	    /* there is firmware that will run it; set by assembly */
 	uint32_t rombar;    /* 0: the guest sees none */
+	uint32_t bootindex; /* NIC_NO_BOOTINDEX: none */
 	unsigned queues;    /* that the card's backend has, set by assembly; 0: one */
 };
 
@@ -37,6 +44,7 @@ struct nic_model {
 	const char *const *aliases;   /* "virtio", …; NULL-terminated, may be NULL */
 	const char *summary;	      /* one line */
 	const char *driver;	      /* the Linux driver a guest binds: "virtio_net" */
+	const char *rom;	      /* file of its boot ROM, in NIC_ROM_DIR */
 	const struct opt_table *opts; /* of -device NAME,…; struct starts with nic_conf */
 	/* Makes the card and plugs it into the bus, which owns it (nic is freed by
 	 * pci_dev.ops->destroy). opts: the table's struct. Unjoined port. */

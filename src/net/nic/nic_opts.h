@@ -45,14 +45,21 @@ int nic_parse_addr(const char *value, void *out, struct err *e);
 		 .type = OPT_STR,                                                                  \
 		 .off = offsetof(struct nic_conf, romfile),                                        \
 		 .arg = "path",                                                                    \
-		 .help = "boot ROM image; without firmware only the guest's system reads it "      \
-			 "(default: none)"},                                                       \
+		 .help = "boot ROM image; romfile= alone: none (default: with firmware, the "      \
+			 "model's iPXE)"},                                                         \
 		{.name = "rombar",                                                                 \
 		 .type = OPT_U32,                                                                  \
 		 .off = offsetof(struct nic_conf, rombar),                                         \
 		 .max = 1,                                                                         \
 		 .arg = "0|1",                                                                     \
 		 .help = "0: leave the boot ROM out, romfile= is not read (default: 1)"},          \
+		{.name = "bootindex",                                                              \
+		 .type = OPT_U32,                                                                  \
+		 .off = offsetof(struct nic_conf, bootindex),                                      \
+		 .max = NIC_BOOTINDEX_MAX,                                                         \
+		 .arg = "n",                                                                       \
+		 .help = "firmware boots from the devices that have a number, in its order, "      \
+			 "before all others (default: none)"},                                     \
 	{                                                                                          \
 		.name = "addr", .type = OPT_CUSTOM, .off = offsetof(struct nic_conf, devfn),       \
 		.arg = "slot[.function]",                                                          \

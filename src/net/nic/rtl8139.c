@@ -332,8 +332,6 @@ static const struct opt rtl_opt_list[] = {
 	 .off = offsetof(struct rtl_opts, cplus),
 	 .arg = "on|off",
 	 .help = "off: an RTL8139C (revision 0x10), without descriptors (default: on)"},
-	NIC_OPT_MISSING("bootindex",
-			"boot from the network is not there yet: leave bootindex= out"),
 	NIC_OPT_MISSING("bus", "there is one PCI bus only: leave bus= out"),
 	NIC_OPT_MISSING("multifunction", "multi-function devices are not there yet"),
 	{0},
@@ -399,6 +397,7 @@ const struct nic_model rtl8139_model = {
 	.name = "rtl8139",
 	.summary = "Realtek RTL8139C+: drivers in every system since 1998",
 	.driver = "8139cp",
+	.rom = "pxe-rtl8139.rom",
 	.opts = &rtl_opt_table,
 	.create = rtl_create,
 };

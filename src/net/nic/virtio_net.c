@@ -627,8 +627,6 @@ static const struct opt vnet_opt_list[] = {
 	NIC_OPT_MISSING("tx", "the choice of a transmit timer is not there: frames leave at once"),
 	NIC_OPT_MISSING("x-txtimer", "there is no transmit timer: frames leave at once"),
 	NIC_OPT_MISSING("x-txburst", "there is no limit on bursts to set: leave x-txburst= out"),
-	NIC_OPT_MISSING("bootindex",
-			"boot from the network is not there yet: leave bootindex= out"),
 	NIC_OPT_MISSING("bus", "there is one PCI bus only: leave bus= out"),
 	NIC_OPT_MISSING("multifunction", "multi-function devices are not there yet"),
 	NIC_OPT_MISSING("failover", "failover pairs are not there yet: leave failover= out"),
@@ -781,6 +779,7 @@ const struct nic_model virtio_net_model = {
 	.aliases = vnet_aliases,
 	.summary = "virtio network card: the fastest; Linux, BSD, Windows with drivers",
 	.driver = "virtio_net",
+	.rom = "pxe-virtio.rom",
 	.opts = &vnet_opt_table,
 	.create = vnet_create,
 };

@@ -119,9 +119,11 @@ static void machine_errors(void **state)
 	BAD("-qtest unix:/q: needs -accel qtest, not -accel kvm", "-accel", "kvm", "-qtest",
 	    "unix:/q");
 	BAD("-cpu qemu64 is not implemented yet: allowed is host, the default", "-cpu", "qemu64");
-	BAD("-kernel is missing: give a Linux kernel, e.g. -kernel vmlinuz -initrd initrd.img "
-	    "(disks are not implemented yet)",
-	    "-m", "256");
+	BAD("-bios b: a kernel given by -kernel starts without firmware: leave one of the two out",
+	    "-bios", "b", "-kernel", "vmlinuz");
+	BAD("-boot: order=cx is not possible: allowed are a (floppy), c (disk), d (CD), n "
+	    "(network), each once, at most three",
+	    "-boot", "cx");
 	BAD("-append: needs -kernel", "-append", "quiet");
 	BAD("-kernel: -machine none has no guest: leave one of the two out", "-machine", "none",
 	    "-kernel", "vmlinuz");
@@ -283,6 +285,37 @@ static void help_is_aligned(void **state)
 		assert_int_equal(n, column);
 	}
 	assert_true(column > 10);
+	done(&r);
+}
+
+static void boot_options(void **state)
+{
+	struct run r;
+
+	(void)state;
+	PARSE(&r, "-nographic");
+	assert_int_equal(r.rc, CMDLINE_RUN);
+	assert_null(r.c.boot.bios);
+	assert_string_equal(r.c.boot.order, "cad");
+	assert_string_equal(r.c.boot.once, "");
+	assert_int_equal(r.c.boot.menu_wait, -1);
+	assert_int_equal(r.c.boot.fail_wait, -2);
+	assert_true(r.c.boot.nographic);
+	done(&r);
+	PARSE(&r, "-boot", "dn", "-bios", "b", "-uuid", "00112233-4455-6677-8899-aAbBcCdDeEfF");
+	assert_int_equal(r.rc, CMDLINE_RUN);
+	assert_string_equal(r.c.boot.order, "dn");
+	assert_string_equal(r.c.boot.bios, "b");
+	assert_memory_equal(r.c.boot.uuid,
+			    "\x00\x11\x22\x33\x44\x55\x66\x77\x88\x99\xaa\xbb\xcc\xdd\xee\xff", 16);
+	done(&r);
+	PARSE(&r, "-boot", "order=c,once=d,menu=on,splash-time=5,reboot-timeout=-1,strict=on",
+	      "-net", "none");
+	assert_int_equal(r.rc, CMDLINE_RUN);
+	assert_string_equal(r.c.boot.once, "d");
+	assert_true(r.c.boot.menu && r.c.boot.strict);
+	assert_int_equal(r.c.boot.menu_wait, 5);
+	assert_int_equal(r.c.boot.fail_wait, -1);
 	done(&r);
 }
 
@@ -468,13 +501,21 @@ static void page(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(net_nic_errors),  cmocka_unit_test(machine_errors),
-		cmocka_unit_test(word_errors),	   cmocka_unit_test(slips),
-		cmocka_unit_test(network_errors),  cmocka_unit_test(console_errors),
-		cmocka_unit_test(lists),	   cmocka_unit_test(help_is_aligned),
-		cmocka_unit_test(machine_options), cmocka_unit_test(default_network),
-		cmocka_unit_test(default_card),	   cmocka_unit_test(networks),
-		cmocka_unit_test(made_up_macs),	   cmocka_unit_test(page),
+		cmocka_unit_test(net_nic_errors),
+		cmocka_unit_test(machine_errors),
+		cmocka_unit_test(word_errors),
+		cmocka_unit_test(slips),
+		cmocka_unit_test(network_errors),
+		cmocka_unit_test(console_errors),
+		cmocka_unit_test(lists),
+		cmocka_unit_test(help_is_aligned),
+		cmocka_unit_test(boot_options),
+		cmocka_unit_test(machine_options),
+		cmocka_unit_test(default_network),
+		cmocka_unit_test(default_card),
+		cmocka_unit_test(networks),
+		cmocka_unit_test(made_up_macs),
+		cmocka_unit_test(page),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The tables as an operating system finds them: signatures, checksums, pointers, contents. */
+/* The tables as an operating system finds them, put there by us or by firmware: signatures,
+ * checksums, pointers, contents. Also of acpi_loader.c. */
+#include "machine/acpi.h"
+
+#include "machine/fw_cfg.h"
 #include "pc_fixture.h"
 
 static struct guest_mem mem = {.fd = -1};
@@ -40,10 +44,13 @@ static const uint8_t *table(uint64_t gpa, const char *sig)
 
 static const uint8_t *build(unsigned cpus)
 {
+	struct acpi *a = acpi_new(cpus, NULL);
 	uint64_t rsdp = 0;
 	const uint8_t *r;
 
-	assert_int_equal(acpi_build(&mem, cpus, &rsdp, NULL), 0);
+	assert_non_null(a);
+	assert_int_equal(acpi_place(a, &mem, &rsdp, NULL), 0);
+	acpi_free(a);
 	assert_true(rsdp >= 0xe0000 && rsdp < 0x100000 && rsdp % 16 == 0);
 	r = mem_ptr(&mem, rsdp, 36);
 	assert_memory_equal(r, "RSD PTR ", 8);
@@ -77,8 +84,10 @@ static void fadt_says_what_is_there(void **state)
 
 	(void)state;
 	assert_true(f[8] >= 3);
-	assert_int_equal(get_le16(f + 46), 9); /* SCI */
-	assert_int_equal(get_le32(f + 48), 0); /* no SMI command: ACPI mode from the start */
+	assert_int_equal(get_le16(f + 46), 9);	  /* SCI */
+	assert_int_equal(get_le32(f + 48), 0xb2); /* SMI command, and what it takes */
+	assert_int_equal(f[52], 0xf1);
+	assert_int_equal(f[53], 0xf0);
 	assert_int_equal(get_le32(f + 56), 0x600);
 	assert_int_equal(get_le64(f + 120), 0xcf9); /* reset register … */
 	assert_int_equal(f[128], 6);		    /* … and value */
@@ -117,13 +126,111 @@ static void madt_lists_the_cpus(void **state)
 static void too_little_memory_is_an_error(void **state)
 {
 	struct guest_mem small = {.fd = -1};
+	struct acpi *a = acpi_new(1, NULL);
 	uint64_t rsdp;
 	struct err e;
 
 	(void)state;
 	assert_int_equal(mem_add(&small, 0, 0xe0000, &e), 0);
-	assert_int_equal(acpi_build(&small, 1, &rsdp, &e), -EINVAL);
+	assert_int_equal(acpi_place(a, &small, &rsdp, &e), -EINVAL);
+	acpi_free(a);
 	mem_free(&small);
+}
+
+/* --- as firmware does it -------------------------------------------------------------------- */
+
+static struct pc pc;
+
+/* A file of fw_cfg, read by the ports, into memory at gpa; its length. */
+static uint32_t read_file(const char *name, uint64_t gpa)
+{
+	uint8_t entry[64];
+	uint32_t n = 0;
+
+	pc_out(&pc, 0x510, 0x19, 2);
+	for (unsigned i = 0; i < 4; i++)
+		n = n << 8 | pc_in(&pc, 0x511, 1);
+	while (n--) {
+		for (unsigned i = 0; i < 64; i++)
+			entry[i] = (uint8_t)pc_in(&pc, 0x511, 1);
+		if (strcmp((char *)entry + 8, name) != 0)
+			continue;
+		uint8_t *to = mem_ptr(&mem, gpa, get_be32(entry));
+
+		assert_non_null(to);
+		pc_out(&pc, 0x510, get_be16(entry + 4), 2);
+		for (uint32_t i = 0; i < get_be32(entry); i++)
+			to[i] = (uint8_t)pc_in(&pc, 0x511, 1);
+		return get_be32(entry);
+	}
+	fail_msg("no file %s", name);
+	return 0;
+}
+
+#define HIGH 0x180000u
+#define FSEG 0xf6000u
+
+static uint8_t *file_at(const uint8_t *name, uint64_t *gpa)
+{
+	*gpa = strcmp((const char *)name, "etc/acpi/rsdp") ? HIGH : FSEG;
+	if (*gpa == HIGH)
+		assert_string_equal((const char *)name, "etc/acpi/tables");
+	return mem_ptr(&mem, *gpa, 1);
+}
+
+static void obey(const uint8_t *o)
+{
+	uint64_t at, to;
+	uint8_t *base = file_at(o + 4, &at), *p;
+
+	switch (get_le32(o)) {
+	case 1:
+		assert_int_equal(get_le32(o + 60), at == HIGH ? 64 : 16);
+		assert_int_equal(o[64], at == HIGH ? 1 : 2);
+		read_file((const char *)o + 4, at);
+		break;
+	case 2:
+		(void)file_at(o + 60, &to);
+		p = base + get_le32(o + 116);
+		put_le(p, get_le(p, o[120]) + to, o[120]);
+		break;
+	case 3:
+		p = base + get_le32(o + 60);
+		*p = (uint8_t)(*p - sum(base + get_le32(o + 64), get_le32(o + 68)));
+		break;
+	default:
+		fail_msg("order %u", get_le32(o));
+	}
+}
+
+static void firmware_is_told_to_do_the_same(void **state)
+{
+	struct acpi *a = acpi_new(3, NULL);
+	const uint8_t *r, *fadt, *orders = mem_ptr(&mem, 0x1000, 0x8000);
+	struct fw_cfg *f;
+	uint32_t len;
+
+	(void)state;
+	assert_int_equal(pc_setup(&pc), 0);
+	f = fw_cfg_new(&pc.b, &mem, NULL);
+	assert_non_null(f);
+	assert_int_equal(acpi_publish(a, f, NULL), 0);
+	len = read_file("etc/table-loader", 0x1000);
+	assert_true(len && len % 128 == 0);
+	for (uint32_t i = 0; i < len; i += 128)
+		obey(orders + i);
+	r = mem_ptr(&mem, FSEG, 36);
+	assert_memory_equal(r, "RSD PTR ", 8);
+	assert_int_equal(sum(r, 20), 0);
+	assert_int_equal(sum(r, 36), 0);
+	table(get_le32(r + 16), "RSDT");
+	fadt = table(get_le64(table(get_le64(r + 24), "XSDT") + 36), "FACP");
+	table(get_le64(table(get_le64(r + 24), "XSDT") + 44), "APIC");
+	table(get_le32(fadt + 40), "DSDT");
+	assert_memory_equal(mem_ptr(&mem, get_le64(fadt + 132), 64), "FACS", 4);
+	fw_cfg_free(f);
+	acpi_free(a);
+	assert_int_equal(pc_teardown(&pc), 0);
 }
 
 int main(void)
@@ -134,6 +241,7 @@ int main(void)
 		T(fadt_says_what_is_there),
 		T(madt_lists_the_cpus),
 		T(too_little_memory_is_an_error),
+		T(firmware_is_told_to_do_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,7 +33,7 @@ static int setup(void **state)
 		return -1;
 	isa_irqs_init(&irqs, &pc.f.a);
 	pci = pci_bus_new(&pc.b, isa_irqs_pirq, &irqs, NULL);
-	if (!pci || i440fx_add(pci, NULL))
+	if (!pci || !i440fx_add(pci, &pc.f.a, &(struct pc_rom){0}, NULL))
 		return -1;
 	piix3 = piix3_add(pci, &power, &irqs, NULL);
 	pm = pm_add(pci, pc.loop, &pc.clock, &irqs, &power, NULL);

@@ -24,8 +24,8 @@ static void options_are_checked(void **state)
 	static const struct {
 		const char *opts, *has;
 	} bad[] = {
-		{"cplus=maybe", "cplus"}, {"rombar=2", "rombar"},	{"addr=0", "host bridge"},
-		{"mac=zz", "mac"},	  {"bootindex=1", "bootindex"}, {"cplu=on", "cplus"},
+		{"cplus=maybe", "cplus"}, {"rombar=2", "rombar"},	 {"addr=0", "host bridge"},
+		{"mac=zz", "mac"},	  {"bootindex=-1", "bootindex"}, {"cplu=on", "cplus"},
 	};
 	const struct nic_model *m = nic_model_find("rtl8139");
 
