@@ -91,8 +91,27 @@ bad "-hda is not implemented yet: -h lists what is" -hda disk.img
 mkfifo "$tmp/fifo"
 bad "-kernel: $tmp/fifo is not a regular file" -net none -kernel "$tmp/fifo"
 rm "$tmp/fifo"
-bad "-kernel is missing: give a Linux kernel, e.g. -kernel vmlinuz -initrd initrd.img (disks are \
-not implemented yet)" -m 64
+letters="is not possible: allowed are a (floppy), c (disk), d (CD), n (network), each once, at most three"
+for order in x cdna cc; do
+	bad "-boot: order=$order $letters" -boot $order
+done
+bad "-boot: once=e $letters" -boot once=e,menu=on
+bad "-boot: reboot-timeout=-2 is not possible: allowed are -1 to 65535 (milliseconds)" -boot reboot-timeout=-2
+bad "-boot: splash-time=x is not possible: allowed are 0 to 65535 (milliseconds)" -boot splash-time=x
+good 'once=letters' -boot help
+bad "-bios /nowhere: No such file or directory; give a path, or a name in /usr/share/seabios" -bios /nowhere -net none
+truncate -s 65537 "$tmp/odd"
+bad "-bios $tmp/odd: it is no firmware image: allowed are files of a multiple of 64 KiB, at most 16 MiB" \
+	-bios "$tmp/odd" -net none
+rm "$tmp/odd"
+bad "-bios bios.bin: a kernel given by -kernel starts without firmware: leave one of the two out" \
+	-bios bios.bin -kernel vmlinuz
+bad "-bios: -machine none has no guest: leave one of the two out" -bios bios.bin -machine none
+bad "-uuid 12: allowed are 32 hexadecimal digits in groups of 8-4-4-4-12, e.g. \
+6a2e3c1c-8f4b-4c1e-9d5a-0123456789ab" -uuid 12
+bad "-device virtio-net-pci: bootindex=1 is given twice: each device has a number of its own" \
+	-accel qtest -qtest unix:"$tmp/q",server=on,wait=off -netdev user,id=a -netdev user,id=b \
+	-device virtio-net-pci,netdev=a,bootindex=1 -device virtio-net-pci,netdev=b,bootindex=1
 bad "-qtest foo: unknown kind of socket; allowed: unix:PATH[,server=on|off][,wait=on|off] or fd:N" \
 	-accel qtest -qtest foo -net none
 bad "-net nic: PCI slot 4 for virtio-net-pci is taken by virtio-net-pci virtio-net-pci.0; free: 2-3, 5-31" \
