@@ -3,6 +3,7 @@
  * The command line's options about firmware: what it boots from, and what it says of the machine.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -107,6 +108,7 @@ int cmd_boot(struct config *c, const char *name, const char *arg, FILE *out, str
 	if (rc)
 		return rc;
 	memcpy(b.uuid, c->boot.uuid, sizeof(b.uuid));
+	b.nfiles = c->boot.nfiles;
 	c->boot = b;
 	c->boot_given = true;
 	return 0;
@@ -121,28 +123,116 @@ static int hex_digit(char ch)
 	return p ? (int)(p - digits) : -1;
 }
 
-int cmd_uuid(struct config *c, const char *name, const char *arg, FILE *out, struct err *e)
+bool cmd_parse_uuid(const char *text, uint8_t uuid[16])
 {
 	unsigned n = 0;
 
-	(void)out;
-	if (strlen(arg) != 36)
-		goto bad;
-	for (const char *p = arg; *p; p++) {
-		bool dash = p - arg == 8 || p - arg == 13 || p - arg == 18 || p - arg == 23;
+	if (strlen(text) != 36)
+		return false;
+	for (const char *p = text; *p; p++) {
+		bool dash = p - text == 8 || p - text == 13 || p - text == 18 || p - text == 23;
 		int v = hex_digit(*p);
 
 		if (dash != (*p == '-') || (!dash && v < 0))
-			goto bad;
+			return false;
 		if (dash)
 			continue;
-		c->boot.uuid[n / 2] = (uint8_t)(c->boot.uuid[n / 2] << 4 | v);
+		uuid[n / 2] = (uint8_t)(uuid[n / 2] << 4 | v);
 		n++;
 	}
-	return 0;
-bad:
+	return true;
+}
+
+int cmd_uuid(struct config *c, const char *name, const char *arg, FILE *out, struct err *e)
+{
+	(void)out;
+	if (cmd_parse_uuid(arg, c->boot.uuid))
+		return 0;
 	return err_set(e, EINVAL,
 		       "%s %.60s: allowed are 32 hexadecimal digits in groups of 8-4-4-4-12, e.g. "
 		       "6a2e3c1c-8f4b-4c1e-9d5a-0123456789ab",
 		       name, arg);
+}
+
+/* --- files for the guest -------------------------------------------------------------------- */
+
+struct fw_cfg_args {
+	char *name, *file, *string;
+};
+
+#define OFF(m) offsetof(struct fw_cfg_args, m)
+static const struct opt fw_cfg_opts[] = {
+	{"name", OPT_STR, OFF(name), .arg = "name",
+	 .help = "what the guest finds it by, at most 55 bytes: opt/…"},
+	{"file", OPT_STR, OFF(file), .arg = "path", .help = "a file of the host's that it holds"},
+	{"string", OPT_STR, OFF(string), .arg = "text", .help = "or the text that it holds"},
+	{"gen_id", OPT_STR, .missing = "not implemented yet: give file= or string="},
+	{NULL},
+};
+#undef OFF
+const struct opt_table fw_cfg_table = {"-fw_cfg",
+				       "a file for the guest's firmware and programs",
+				       "name",
+				       fw_cfg_opts,
+				       sizeof(struct fw_cfg_args),
+				       NULL};
+
+/* The strings are the entry's from here on, also after an error. */
+static int add_file(struct config *c, const struct boot_file *f, struct err *e)
+{
+	struct boot_file *v = realloc(c->file, (c->boot.nfiles + 1) * sizeof(*v));
+
+	if (v)
+		c->file = v;
+	if (v && f->option && f->name) {
+		v[c->boot.nfiles++] = *f;
+		return 0;
+	}
+	free(f->option);
+	free(f->name);
+	free(f->path);
+	free(f->text);
+	return err_set(e, ENOMEM, "out of memory");
+}
+
+static char *as_typed(const char *name, const char *arg)
+{
+	char *s;
+
+	return asprintf(&s, "%s %s", name, arg) < 0 ? NULL : s;
+}
+
+int cmd_fw_cfg(struct config *c, const char *name, const char *arg, FILE *out, struct err *e)
+{
+	struct fw_cfg_args a;
+	int rc;
+
+	if (cmd_is_help(arg)) {
+		fprintf(out, "Files of firmware configuration (%s):\n", name);
+		opt_help(&fw_cfg_table, out);
+		return CMDLINE_DONE;
+	}
+	rc = opt_parse(&fw_cfg_table, name, arg, &a, e);
+	if (rc)
+		return rc;
+	if (!a.name || !a.name[0] || !a.file == !a.string) {
+		opt_free(&fw_cfg_table, &a);
+		return err_set(e, EINVAL,
+			       "%s %.60s: give name= and either file= or string=, e.g. %s "
+			       "name=opt/org.example.x,string=hello",
+			       name, arg, name);
+	}
+	return add_file(c, &(struct boot_file){as_typed(name, arg), a.name, a.file, a.string}, e);
+}
+
+int cmd_option_rom(struct config *c, const char *name, const char *arg, FILE *out, struct err *e)
+{
+	const char *base = strrchr(arg, '/');
+	struct boot_file f = {as_typed(name, arg), NULL, strdup(arg), NULL};
+
+	(void)out;
+	/* SeaBIOS runs what is there. */
+	if (asprintf(&f.name, "genroms/%s", base ? base + 1 : arg) < 0)
+		f.name = NULL;
+	return add_file(c, &f, e);
 }

@@ -69,6 +69,9 @@ static const struct cmd_opt options[] = {
 	 cmd_boot},
 	{"bios", "file", "firmware (default SeaBIOS, bios-256k.bin)", cmd_bios},
 	{"uuid", "uuid", "the machine's UUID, for firmware and system", cmd_uuid},
+	{"smbios", "type=n[,…]", "what the machine says of itself; -smbios help", cmd_smbios},
+	{"option-rom", "file", "one more ROM for the firmware to run", cmd_option_rom},
+	{"fw_cfg", "[name=]name,…", "a file for firmware and guest; -fw_cfg help", cmd_fw_cfg},
 	{"debugcon", "dev", "what firmware writes to ports 0x402 and 0xe9; dev as for -serial",
 	 cmd_debugcon},
 	{"net", "nic|user|…[,…]", "a card or a backend on hub (\"VLAN\") n; -net help lists them",
@@ -128,7 +131,6 @@ static const struct {
 	{"k", true},
 	{"object", true},
 	{"global", true},
-	{"smbios", true},
 	{"acpitable", true},
 	{"rtc", true},
 	{"numa", true},
@@ -147,12 +149,10 @@ static const struct {
 	{"virtfs", true},
 	{"fsdev", true},
 	{"tpmdev", true},
-	{"fw_cfg", true},
 	{"incoming", true},
 	{"loadvm", true},
 	{"readconfig", true},
 	{"writeconfig", true},
-	{"option-rom", true},
 	{"dtb", true},
 	{"shim", true},
 	{"D", true},
@@ -393,6 +393,10 @@ void cmdline_markdown(FILE *out)
 	for (unsigned i = 0; i < ARRAY_SIZE(tables); i++) {
 		fprintf(out, "\n### `%s`\n\n%s.\n", tables[i]->name, tables[i]->summary);
 		markdown_table(tables[i], out);
+	}
+	for (const struct opt_table *t = smbios_tables; t->name; t++) {
+		fprintf(out, "\n### `%s`\n\n%s.\n", t->name, t->summary);
+		markdown_table(t, out);
 	}
 	cmd_net_for_each(markdown_one, out);
 }

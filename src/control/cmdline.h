@@ -51,10 +51,18 @@ int cmd_debugcon(struct config *c, const char *name, const char *arg, FILE *out,
 int cmd_display(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
 
 /* The handlers for firmware and boot order: cmd_boot.c */
-extern const struct opt_table boot_table;
+extern const struct opt_table boot_table, fw_cfg_table;
 void cmd_boot_defaults(struct boot_conf *b);
 int cmd_boot(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
 int cmd_uuid(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
+int cmd_fw_cfg(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
+int cmd_option_rom(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
+bool cmd_parse_uuid(const char *text, uint8_t uuid[16]); /* false: it is none */
+
+/* What the machine says of itself: cmd_smbios.c. The tables end with one without a name. */
+extern const struct opt_table smbios_tables[];
+int cmd_smbios(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
+void cmd_smbios_free(struct smbios_conf *s);
 
 /* The handlers for networks: cmd_net.c */
 extern const struct opt_table net_nic_table, hubport_table;

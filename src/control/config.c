@@ -46,6 +46,14 @@ void config_free(struct config *c)
 	free(c->initrd);
 	free(c->append);
 	free(c->name);
+	for (unsigned i = 0; i < c->boot.nfiles; i++) {
+		free(c->file[i].option);
+		free(c->file[i].name);
+		free(c->file[i].path);
+		free(c->file[i].text);
+	}
+	free(c->file);
+	cmd_smbios_free(&c->smbios);
 	free(c->bios);
 	free(c->debugcon);
 	free(c->serial);
@@ -290,6 +298,8 @@ static int check_machine(struct config *c, struct err *e)
 	if (c->kernel && c->boot_given)
 		log_warn("-boot has no effect: the kernel given by -kernel is started");
 	c->boot.bios = c->bios;
+	c->boot.smbios = &c->smbios;
+	c->boot.file = c->file;
 	c->boot.nographic = c->nographic;
 	return 0;
 }
@@ -311,6 +321,14 @@ static int consoles(struct config *c, struct err *e)
 	if (rc)
 		return rc;
 	if (c->serial && !strcmp(c->serial, "none")) {
+		for (unsigned i = 0; i < c->boot.nfiles; i++) {
+			free(c->file[i].option);
+			free(c->file[i].name);
+			free(c->file[i].path);
+			free(c->file[i].text);
+		}
+		free(c->file);
+		cmd_smbios_free(&c->smbios);
 		free(c->bios);
 		free(c->debugcon);
 		free(c->serial);

@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "machine/machine.h"
+#include "machine/smbios.h"
 #include "net/backend/backend.h"
 #include "net/nic/nic.h"
 
@@ -47,8 +48,10 @@ struct config {
 	uint32_t cpus;
 	char *kernel, *initrd, *append, *name;
 	char *bios;
-	bool boot_given;	/* -boot */
-	struct boot_conf boot;	/* bios: as above, after config_finish() */
+	bool boot_given;       /* -boot */
+	struct boot_conf boot; /* bios, smbios, file: as here, after config_finish() */
+	struct smbios_conf smbios;
+	struct boot_file *file; /* boot.nfiles of them */
 	char *debugcon;		/* chardev spec; NULL: none */
 	char *serial, *monitor; /* chardev specs; NULL: none, after config_finish() */
 	bool mux;		/* serial is mon:…: the monitor shares it */

@@ -12,7 +12,7 @@
 
 struct fw_cfg;
 
-#define ACPI_ROOM     0x1f000 /* bytes of tables: what the BIOS area holds, less the RSDP */
+#define ACPI_ROOM     0xf000 /* bytes of tables: PC_ACPI_TABLES has room for more */
 #define ACPI_RSDP_LEN 36
 #define ACPI_FIXES    32
 

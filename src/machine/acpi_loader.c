@@ -40,13 +40,13 @@ static uint8_t minus_sum(const uint8_t *p, size_t len)
 
 int acpi_place(const struct acpi *a, const struct guest_mem *mem, uint64_t *rsdp, struct err *e)
 {
-	uint8_t *r = mem_ptr(mem, PC_ACPI_TABLES, PC_ACPI_END - PC_ACPI_TABLES);
+	uint8_t *r = mem_ptr(mem, PC_ACPI_TABLES, PC_SMBIOS - PC_ACPI_TABLES);
 	uint8_t *t;
 
 	if (!r)
 		return err_set(e, EINVAL, "too little guest memory for the ACPI tables");
 	t = r + (TABLES_AT - PC_ACPI_TABLES);
-	memset(r, 0, PC_ACPI_END - PC_ACPI_TABLES);
+	memset(r, 0, PC_SMBIOS - PC_ACPI_TABLES);
 	memcpy(r, a->rsdp, ACPI_RSDP_LEN);
 	memcpy(t, a->tables, a->len);
 	for (unsigned i = 0; i < a->nfix; i++) {

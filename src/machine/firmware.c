@@ -21,6 +21,8 @@
 #define DEFAULT_BIOS "bios-256k.bin"
 #define ROM_STEP     0x10000u /* images come in pieces of 64 KiB */
 
+#define FILE_MAX (64u << 20) /* of -fw_cfg and -option-rom */
+
 #define CMOS_BOOT_3 0x38 /* third device in the upper nibble; bit 0: do not check floppies */
 #define CMOS_BOOT_1 0x3d /* first device in the lower nibble, second in the upper */
 #define NO_CHECK    0x01
@@ -211,6 +213,61 @@ static int tell_menu(struct fw_cfg *f, const struct boot_conf *b, struct err *e)
 	return rc;
 }
 
+/* Reads a whole file of at most FILE_MAX bytes; free() *data. */
+static int read_file(const struct boot_file *b, uint8_t **data, size_t *len, struct err *e)
+{
+	int fd = open(b->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc = 0;
+	struct stat st;
+
+	*data = NULL;
+	*len = 0;
+	if (fd < 0 || fstat(fd, &st))
+		rc = err_set(e, errno, "%.200s: %s", b->option, strerror(errno));
+	else if (!S_ISREG(st.st_mode) || st.st_size > FILE_MAX)
+		rc = err_set(e, EINVAL, "%.200s: allowed is a file of at most %u MiB", b->option,
+			     FILE_MAX >> 20);
+	if (!rc) {
+		*data = malloc(MAX((size_t)st.st_size, 1u));
+		if (!*data)
+			rc = err_set(e, ENOMEM, "%.200s: no memory for it", b->option);
+	}
+	while (!rc && *len < (size_t)st.st_size) {
+		ssize_t n = read(fd, *data + *len, (size_t)st.st_size - *len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			rc = err_set(e, n ? errno : EIO, "%.200s: %s", b->option,
+				     n ? strerror(errno) : "it became shorter while it was read");
+		else
+			*len += (size_t)n;
+	}
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+static int tell_files(struct fw_cfg *f, const struct boot_conf *b, struct err *e)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; !rc && i < b->nfiles; i++) {
+		const struct boot_file *file = &b->file[i];
+		uint8_t *data;
+		size_t len;
+
+		if (!file->path) {
+			rc = fw_cfg_file(f, file->name, file->text, strlen(file->text), e);
+			continue;
+		}
+		rc = read_file(file, &data, &len, e);
+		if (!rc)
+			rc = fw_cfg_file(f, file->name, data, len, e);
+		free(data);
+	}
+	return rc;
+}
+
 int firmware_tell(struct fw_cfg *f, const struct machine_conf *c, struct err *e)
 {
 	int rc = tell_memory(f, c->ram, e);
@@ -223,7 +280,9 @@ int firmware_tell(struct fw_cfg *f, const struct machine_conf *c, struct err *e)
 		rc = add16(f, FW_CFG_NOGRAPHIC, c->boot.nographic, e);
 	if (!rc)
 		rc = fw_cfg_add(f, FW_CFG_UUID, c->boot.uuid, sizeof(c->boot.uuid), e);
-	return rc ? rc : tell_menu(f, &c->boot, e);
+	if (!rc)
+		rc = tell_menu(f, &c->boot, e);
+	return rc ? rc : tell_files(f, &c->boot, e);
 }
 
 /* Lines of paths with a zero behind the last; "HALT": nothing but these. */

@@ -23,6 +23,7 @@
 #include "machine/chardev.h"
 #include "machine/firmware.h"
 #include "machine/pc.h"
+#include "machine/smbios.h"
 
 #define CMOS_CPUS 0x5f /* CPUs but the first */
 
@@ -49,6 +50,7 @@ struct machine {
 	struct debugcon *debugcon;
 	struct fw_cfg *fw_cfg;
 	struct acpi *acpi;
+	struct smbios smbios;
 	struct pc_rom rom;	    /* without a kernel */
 	struct linux_image image;   /* with one */
 	struct boot_list boot_list; /* bootindex= */
@@ -148,6 +150,9 @@ static int prepare_kernel(struct machine *m, struct err *e)
 	uint64_t rsdp;
 	int rc = acpi_place(m->acpi, &m->accel->mem, &rsdp, e);
 
+	if (!rc)
+		rc = smbios_place(&m->smbios, &m->accel->mem, PC_SMBIOS, PC_ACPI_END - PC_SMBIOS,
+				  e);
 	if (!rc)
 		rc = linux_load(&m->image, &m->accel->mem, m->conf.ram, rsdp, &m->accel->boot, e);
 	if (!rc)
@@ -305,7 +310,12 @@ static int make_firmware(struct machine *m, struct err *e)
 			return -e->code;
 	}
 	rtc_set(m->rtc, CMOS_CPUS, (uint8_t)(m->conf.cpus - 1));
-	rc = firmware_tell(m->fw_cfg, &m->conf, e);
+	rc = smbios_make(&m->smbios, m->conf.boot.smbios, m->conf.cpus, m->conf.ram,
+			 m->conf.boot.uuid, m->conf.kernel != NULL, e);
+	if (!rc)
+		rc = firmware_tell(m->fw_cfg, &m->conf, e);
+	if (!rc)
+		rc = smbios_publish(&m->smbios, m->fw_cfg, e);
 	return rc ? rc : acpi_publish(m->acpi, m->fw_cfg, e);
 }
 
@@ -390,6 +400,7 @@ void machine_free(struct machine *m)
 	accel_close(m->accel);
 	firmware_unload(&m->rom);
 	acpi_free(m->acpi);
+	smbios_free(&m->smbios);
 	boot_list_free(&m->boot_list);
 	if (m->bus_ready)
 		bus_exit(&m->bus);

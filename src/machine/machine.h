@@ -30,6 +30,16 @@ enum machine_event {
 #define BOOT_ORDER_MAX 3
 #define BOOT_PATH_MAX  128
 
+struct smbios_conf;
+
+/* A file that the guest's firmware, or a program in the guest, finds in fw_cfg. */
+struct boot_file {
+	char *option; /* as typed, for messages: "-option-rom x" */
+	char *name;   /* in fw_cfg */
+	char *path;   /* on the host; NULL: text is what it holds */
+	char *text;
+};
+
 /* What the user says of firmware and of the order in which it boots. */
 struct boot_conf {
 	const char *bios;		/* firmware's image; NULL: SeaBIOS */
@@ -40,6 +50,9 @@ struct boot_conf {
 	int fail_wait;	/* ms until a reboot when nothing boots, -1: never; -2: the firmware's */
 	bool nographic; /* the firmware's console is the serial port */
 	uint8_t uuid[16];
+	const struct smbios_conf *smbios; /* stays as long as the machine */
+	const struct boot_file *file;	  /* -fw_cfg, -option-rom: nfiles of them, the same */
+	unsigned nfiles;
 };
 
 struct machine_conf {

@@ -27,7 +27,8 @@ struct chardev;
 #define PC_PCI_MEM_END 0xfec00000ull  /* the IOAPIC; exclusive */
 #define PC_PCI_IO      0xc000
 #define PC_HIGH_RAM    0x100000000ull
-#define PC_ACPI_TABLES 0xe0000ull /* RSDP first */
+#define PC_ACPI_TABLES 0xe0000ull /* RSDP first; where there is no firmware */
+#define PC_SMBIOS      0xf0000ull /* anchor, then tables; the same */
 #define PC_ACPI_END    0x100000ull
 #define PC_PM_BASE     0x600  /* PIIX4 power management ports, 64 of them */
 #define PC_HOTPLUG     0xae00 /* PCI hot-plug ports, as in dsdt.asl */

@@ -35,6 +35,9 @@ initrd life <<'END'
 . /vw/lib
 say cpus "$(nproc)"
 say acpi "$(ls /sys/bus/acpi/devices | grep -c QEMU0002)"
+say serial "$(cat /sys/class/dmi/id/product_serial)"
+say uuid "$(cat /sys/class/dmi/id/product_uuid)"
+say bios "$(cat /sys/class/dmi/id/bios_vendor)"
 say driver "$(basename "$(readlink /sys/class/net/eth0/device/driver)")"
 END
 mkdir "$tmp/www"
@@ -47,8 +50,11 @@ initrd http://10.9.0.1:8000/life.cpio
 boot
 END
 new_tap fw0 10.9.0.1/24
+# A router and no word of a proxy: iPXE does not wait for either.
+ip addr add fd00:9::1/64 dev fw0 nodad
 host http busybox httpd -f -p 8000 -h "$tmp/www"
 host dhcp dnsmasq -k -C /dev/null -p 0 -i fw0 --bind-interfaces --dhcp-leasefile="$tmp/leases" -u root \
+	--enable-ra --dhcp-range=fd00:9::,ra-only --dhcp-option-force=encap:175,176,1b \
 	--dhcp-range=10.9.0.10,10.9.0.20 --dhcp-boot=boot.ipxe --enable-tftp --tftp-root="$tmp/www"
 
 # fetch DRIVER: in the shell of the card's iPXE; then the next device has its turn.
@@ -68,6 +74,7 @@ fetch() {
 }
 
 boot net -m 512 -smp 2 -netdev tap,id=a,ifname=fw0,script=no,downscript=no -netdev user,id=b -netdev user,id=c \
+	-smbios type=1,serial=nr7 -uuid 00112233-4455-6677-8899-aabbccddeeff \
 	-device virtio-net-pci,netdev=a -device e1000,netdev=b,bootindex=1 -device rtl8139,netdev=c,bootindex=2
 check "SeaBIOS is seen on the serial port" await net "SeaBIOS (version" 20
 check "e1000, which comes first by its bootindex, fetches a file by HTTP" fetch 82540em
@@ -76,6 +83,9 @@ check "virtio gets an address and a script by TFTP" await net "boot.ipxe... ok" 
 check "what the script says boots: a kernel by HTTP" await net "vw: status 0" 60
 is "both CPUs are there" "$(said net cpus)" 2
 is "the tables that firmware was given are read" "$(said net acpi)" 1
+is "-smbios is" "$(said net serial)" nr7
+is "-uuid is" "$(said net uuid)" 00112233-4455-6677-8899-aabbccddeeff
+is "the BIOS is SeaBIOS" "$(said net bios)" SeaBIOS
 is "the card that firmware used has its driver" "$(said net driver)" virtio_net
 stop net
 

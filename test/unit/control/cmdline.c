@@ -319,6 +319,43 @@ static void boot_options(void **state)
 	done(&r);
 }
 
+static void what_the_guest_is_told(void **state)
+{
+	struct run r;
+
+	(void)state;
+	PARSE(&r, "-smbios", "type=1,serial=a,,b,product=p", "-smbios", "product=q,type=1",
+	      "-smbios", "type=1,uuid=01020304-0506-0708-090a-0b0c0d0e0f10", "-smbios",
+	      "type=11,value=x,value=y", "-smbios", "type=11,value=z", "-smbios",
+	      "type=0,release=1.22", "-boot", "d", "-fw_cfg", "opt/a,string=text", "-fw_cfg",
+	      "name=opt/b,file=/f", "-option-rom", "/x/y.rom");
+	assert_int_equal(r.rc, CMDLINE_RUN);
+	assert_string_equal(r.c.smbios.text[SYSTEM_SERIAL], "a,b");
+	assert_string_equal(r.c.smbios.text[SYSTEM_PRODUCT], "q");
+	assert_int_equal(r.c.boot.uuid[15], 16);
+	assert_int_equal(r.c.smbios.oem.n, 3);
+	assert_string_equal(r.c.smbios.oem.v[2], "z");
+	assert_true(r.c.smbios.bios && !r.c.smbios.board && r.c.smbios.release_given);
+	assert_int_equal(r.c.smbios.release[1], 22);
+	assert_ptr_equal(r.c.boot.smbios, &r.c.smbios);
+	assert_int_equal(r.c.boot.nfiles, 3);
+	assert_string_equal(r.c.boot.file[0].text, "text");
+	assert_string_equal(r.c.boot.file[1].path, "/f");
+	assert_string_equal(r.c.boot.file[2].name, "genroms/y.rom");
+	done(&r);
+	BAD("-smbios type=4,part=x: allowed are type=0, 1, 2, 3 and 11 with their texts: -smbios "
+	    "help lists them (file= and other types are not implemented yet)",
+	    "-smbios", "type=4,part=x");
+	BAD("-smbios: release=1.256 is not possible: allowed are two numbers up to 255: 1.2",
+	    "-smbios", "type=0,release=1.256");
+	BAD("-smbios: uuid=1 is not possible: allowed are 32 hexadecimal digits in groups of "
+	    "8-4-4-4-12",
+	    "-smbios", "type=1,uuid=1");
+	BAD("-fw_cfg name=opt/x: give name= and either file= or string=, e.g. -fw_cfg "
+	    "name=opt/org.example.x,string=hello",
+	    "-fw_cfg", "name=opt/x");
+}
+
 static void machine_options(void **state)
 {
 	struct run r;
@@ -501,21 +538,14 @@ static void page(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(net_nic_errors),
-		cmocka_unit_test(machine_errors),
-		cmocka_unit_test(word_errors),
-		cmocka_unit_test(slips),
-		cmocka_unit_test(network_errors),
-		cmocka_unit_test(console_errors),
-		cmocka_unit_test(lists),
-		cmocka_unit_test(help_is_aligned),
-		cmocka_unit_test(boot_options),
-		cmocka_unit_test(machine_options),
-		cmocka_unit_test(default_network),
-		cmocka_unit_test(default_card),
-		cmocka_unit_test(networks),
-		cmocka_unit_test(made_up_macs),
-		cmocka_unit_test(page),
+		cmocka_unit_test(net_nic_errors),  cmocka_unit_test(machine_errors),
+		cmocka_unit_test(word_errors),	   cmocka_unit_test(slips),
+		cmocka_unit_test(network_errors),  cmocka_unit_test(console_errors),
+		cmocka_unit_test(lists),	   cmocka_unit_test(help_is_aligned),
+		cmocka_unit_test(boot_options),	   cmocka_unit_test(what_the_guest_is_told),
+		cmocka_unit_test(machine_options), cmocka_unit_test(default_network),
+		cmocka_unit_test(default_card),	   cmocka_unit_test(networks),
+		cmocka_unit_test(made_up_macs),	   cmocka_unit_test(page),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
