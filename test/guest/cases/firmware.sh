@@ -67,8 +67,8 @@ fetch() {
 	type "set net0/gateway 10.0.2.2"
 	type "ifopen net0"
 	type ifstat
-	type "imgfetch http://10.0.2.2:8000/life.cpio"
-	await net "life.cpio... ok" 20 && grep -aq "using $1 on" "$tmp/net.log" || return
+	type "imgfetch http://10.0.2.2:8000/life.cpio && imgstat"
+	await net "life.cpio : " 30 && grep -aq "using $1 on" "$tmp/net.log" || return
 	: >"$tmp/net.log"
 	type exit
 }
@@ -79,7 +79,7 @@ boot net -m 512 -smp 2 -netdev tap,id=a,ifname=fw0,script=no,downscript=no -netd
 check "SeaBIOS is seen on the serial port" await net "SeaBIOS (version" 20
 check "e1000, which comes first by its bootindex, fetches a file by HTTP" fetch 82540em
 check "then rtl8139 does" fetch rtl8139
-check "virtio gets an address and a script by TFTP" await net "boot.ipxe... ok" 60
+check "virtio gets an address and a script by TFTP" await net "boot.ipxe : " 60
 check "what the script says boots: a kernel by HTTP" await net "vw: status 0" 60
 is "both CPUs are there" "$(said net cpus)" 2
 is "the tables that firmware was given are read" "$(said net acpi)" 1
