@@ -213,37 +213,45 @@ static int tell_menu(struct fw_cfg *f, const struct boot_conf *b, struct err *e)
 	return rc;
 }
 
-/* Reads a whole file of at most FILE_MAX bytes; free() *data. */
-static int read_file(const struct boot_file *b, uint8_t **data, size_t *len, struct err *e)
+/* Reads the whole file, of at most FILE_MAX bytes, to *data, which is free()d after errors, too. */
+static int read_fd(const struct boot_file *b, int fd, uint8_t **data, size_t *len, struct err *e)
 {
-	int fd = open(b->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc = 0;
 	struct stat st;
 
-	*data = NULL;
-	*len = 0;
-	if (fd < 0 || fstat(fd, &st))
-		rc = err_set(e, errno, "%.200s: %s", b->option, strerror(errno));
-	else if (!S_ISREG(st.st_mode) || st.st_size > FILE_MAX)
-		rc = err_set(e, EINVAL, "%.200s: allowed is a file of at most %u MiB", b->option,
-			     FILE_MAX >> 20);
-	if (!rc) {
-		*data = malloc(MAX((size_t)st.st_size, 1u));
-		if (!*data)
-			rc = err_set(e, ENOMEM, "%.200s: no memory for it", b->option);
-	}
-	while (!rc && *len < (size_t)st.st_size) {
+	if (fstat(fd, &st))
+		return err_set(e, errno, "%.200s: %s", b->option, strerror(errno));
+	if (!S_ISREG(st.st_mode) || st.st_size > FILE_MAX)
+		return err_set(e, EINVAL, "%.200s: allowed is a file of at most %u MiB", b->option,
+			       FILE_MAX >> 20);
+	*data = malloc(MAX((size_t)st.st_size, 1u));
+	if (!*data)
+		return err_set(e, ENOMEM, "%.200s: no memory for it", b->option);
+	while (*len < (size_t)st.st_size) {
 		ssize_t n = read(fd, *data + *len, (size_t)st.st_size - *len);
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n <= 0)
-			rc = err_set(e, n ? errno : EIO, "%.200s: %s", b->option,
-				     n ? strerror(errno) : "it became shorter while it was read");
-		else
-			*len += (size_t)n;
+		if (n < 0)
+			return err_set(e, errno, "%.200s: %s", b->option, strerror(errno));
+		if (!n)
+			return err_set(e, EIO, "%.200s: it became shorter while it was read",
+				       b->option);
+		*len += (size_t)n;
 	}
-	if (fd >= 0)
-		close(fd);
+	return 0;
+}
+
+static int read_file(const struct boot_file *b, uint8_t **data, size_t *len, struct err *e)
+{
+	/* Not to wait for the other end of a FIFO. */
+	int fd = open(b->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc;
+
+	*data = NULL;
+	*len = 0;
+	if (fd < 0)
+		return err_set(e, errno, "%.200s: %s", b->option, strerror(errno));
+	rc = read_fd(b, fd, data, len, e);
+	close(fd);
 	return rc;
 }
 

@@ -123,6 +123,10 @@ def files(m):
     assert m.file("bootorder") == b"/pci@i0cf8/ethernet@4/ethernet-phy@0\n/pci@i0cf8/ethernet@3/ethernet-phy@0\0"
     assert m.file("etc/acpi/rsdp")[:8] == b"RSD PTR "
     assert len(m.file("etc/table-loader")) % 128 == 0
+    assert m.file("etc/smbios/smbios-anchor")[:4] == b"_SM_"
+    assert b"nr7\0" in m.file("etc/smbios/smbios-tables")
+    assert m.file("opt/text") == b"hello, world"
+    assert m.file("opt/file") == m.file("genroms/firmware.py") == open(__file__, "rb").read()
 
 
 def bad_descriptors(m):
@@ -167,7 +171,9 @@ def own_roms(m):
 def main():
     tap = wire.Tap(8)
     with tempfile.TemporaryDirectory() as folder:
-        m = Machine(folder, "-smp", "2", "-boot", "once=dn", "-netdev", "user,id=a", "-netdev",
+        m = Machine(folder, "-smp", "2", "-boot", "once=dn", "-smbios", "type=1,serial=nr7", "-fw_cfg",
+                    "opt/text,string=hello,, world", "-fw_cfg", "name=opt/file,file=" + __file__, "-option-rom", __file__,
+                    "-netdev", "user,id=a", "-netdev",
                     "user,id=b", "-netdev", "user,id=c", "-device", "virtio-net-pci,netdev=a,bootindex=7",
                     "-device", "e1000-82544gc,netdev=b,bootindex=2", "-device", "rtl8139,netdev=c,romfile=")
         for text, act in (("the ROM is where CPUs start and below 1 MiB", the_rom),

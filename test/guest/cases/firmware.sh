@@ -95,5 +95,7 @@ check "and started again when reboot-timeout= says, which -no-reboot makes the e
 
 boot uboot -m 256 -net none -bios /usr/lib/u-boot/qemu-x86/u-boot.rom
 check "U-Boot says who it is" await uboot "U-Boot 20" 30
-check "and has a prompt" await uboot "=>" 30
+check "and counts down" await uboot "Hit any key" 30
+printf ' ' >&"$keys"
+check "to its prompt" await uboot "=>" 30
 finish
