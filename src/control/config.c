@@ -266,13 +266,15 @@ static int check_machine(struct config *c, struct err *e)
 	if (c->qtest && !c->accel && cmd_keep(&c->accel, "qtest", e))
 		return -e->code;
 	if (c->machine == MACHINE_NONE) {
-		const char *odd = c->accel    ? "-accel"
-				  : c->kernel ? "-kernel"
-				  : c->initrd ? "-initrd"
-				  : c->append ? "-append"
-				  : c->bios   ? "-bios"
-				  : c->serial ? "-serial"
-					      : NULL;
+		const char *odd = c->accel	   ? "-accel"
+				  : c->kernel	   ? "-kernel"
+				  : c->initrd	   ? "-initrd"
+				  : c->append	   ? "-append"
+				  : c->bios	   ? "-bios"
+				  : c->boot_given  ? "-boot"
+				  : c->boot.nfiles ? "-fw_cfg, -option-rom"
+				  : c->serial	   ? "-serial"
+						   : NULL;
 
 		if (odd && !c->probe)
 			return err_set(e, EINVAL,

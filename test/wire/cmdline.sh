@@ -111,6 +111,7 @@ bad "-option-rom /nowhere: No such file or directory" -option-rom /nowhere \
 	-accel qtest -qtest unix:"$tmp/q",server=on,wait=off
 good 'release=' -smbios help
 good 'string=' -fw_cfg help
+bad "-boot: -machine none has no guest: leave one of the two out" -boot n -machine none
 bad "-uuid 12: allowed are 32 hexadecimal digits in groups of 8-4-4-4-12, e.g. \
 6a2e3c1c-8f4b-4c1e-9d5a-0123456789ab" -uuid 12
 bad "-device virtio-net-pci: bootindex=1 is given twice: each device has a number of its own" \

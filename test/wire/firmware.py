@@ -172,7 +172,8 @@ def main():
     tap = wire.Tap(8)
     with tempfile.TemporaryDirectory() as folder:
         m = Machine(folder, "-smp", "2", "-boot", "once=dn", "-smbios", "type=1,serial=nr7", "-fw_cfg",
-                    "opt/text,string=hello,, world", "-fw_cfg", "name=opt/file,file=" + __file__, "-option-rom", __file__,
+                    "opt/text,string=hello,, world", "-fw_cfg", "name=opt/file,file=" + __file__, "-option-rom",
+                    __file__,
                     "-netdev", "user,id=a", "-netdev",
                     "user,id=b", "-netdev", "user,id=c", "-device", "virtio-net-pci,netdev=a,bootindex=7",
                     "-device", "e1000-82544gc,netdev=b,bootindex=2", "-device", "rtl8139,netdev=c,romfile=")
