@@ -242,7 +242,9 @@ static int kvm_window(struct accel *a, unsigned n, const struct accel_window *w,
 	       old.readonly == w->readonly;
 	old.size = 0;
 	old.log = false;
-	if ((!same && a->window[n].host && set_slot(k, WINDOW_SLOT + n, &old) < 0) ||
+	/* EINVAL: it is away since a new one was refused. */
+	if ((!same && a->window[n].host && set_slot(k, WINDOW_SLOT + n, &old) < 0 &&
+	     errno != EINVAL) ||
 	    (w->host && set_slot(k, WINDOW_SLOT + n, w) < 0))
 		return kvm_err(e, "cannot change the memory map");
 	return 0;

@@ -63,6 +63,7 @@ struct pci_dev {
 	_Atomic bool intx; /* level of the INTx pin */
 	uint8_t next_cap;  /* where the next capability goes */
 	bool hidden;	   /* the guest has ejected it: no access reaches it any more */
+	bool fixed;	   /* it cannot be ejected */
 	_Atomic bool master;
 };
 

@@ -176,7 +176,7 @@ bool pci_hide(struct pci_bus *p, unsigned slot)
 	for (unsigned f = 0; f < 8; f++) {
 		struct pci_dev *d = p->dev[slot << 3 | f];
 
-		if (!d || d->hidden)
+		if (!d || d->hidden || d->fixed)
 			continue;
 		pci_intx(d, false);
 		pci_unmap_bars(d);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The command line's options that describe the machine and its consoles: memory, CPUs,
- * accelerator, machine type, serial port, monitor, display.
+ * accelerator, machine type, serial port, monitor.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -393,19 +393,4 @@ int cmd_debugcon(struct config *c, const char *name, const char *arg, FILE *out,
 
 	(void)out;
 	return rc ? rc : cmd_keep(&c->debugcon, arg, e);
-}
-
-int cmd_display(struct config *c, const char *name, const char *arg, FILE *out, struct err *e)
-{
-	if (cmd_is_help(arg)) {
-		fprintf(out, "Displays (%s):\n  none  no display\n", name);
-		return CMDLINE_DONE;
-	}
-	if (strcmp(arg, "none") != 0)
-		return err_set(e, ENOTSUP,
-			       "%s %.60s is not implemented yet: allowed is none (the guest's "
-			       "console is the serial port: -nographic)",
-			       name, arg);
-	c->no_display = true;
-	return 0;
 }

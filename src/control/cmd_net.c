@@ -604,6 +604,8 @@ int cmd_device(struct config *c, const char *name, const char *arg, FILE *out, s
 
 	if (cmd_is_help(kind))
 		return list_models(out);
+	if (!strcmp(kind, "VGA"))
+		return cmd_device_vga(c, name, rest, e);
 	if (!m)
 		return unknown_model(name, " ", kind, e);
 	if (asks_help(rest))

@@ -86,8 +86,10 @@ static const struct cmd_opt options[] = {
 	 cmd_monitor},
 	{"nographic", NULL, "serial port and monitor on this terminal (Ctrl-A h helps)",
 	 cmd_nographic},
-	{"display", "none", "no display", cmd_display},
-	{"vga", "none", "no graphics card", cmd_display},
+	{"display", "none|vnc[=…]", "where the guest's screen is shown (default vnc)", cmd_display},
+	{"vnc", "[host]:n|unix:PATH|none[,…]", "the screen for VNC viewers; -vnc help", cmd_vnc},
+	{"vga", "std|none", "the display adapter (default std)", cmd_vga},
+	{"k", "layout", "the guest's keyboard layout (default en-us); -k help lists them", cmd_k},
 	{"h", NULL, "this help", cmd_help},
 	{"help", NULL, NULL, cmd_help},
 	{"version", NULL, "version", cmd_version},
@@ -109,7 +111,6 @@ static const struct {
 	{"drive", true},
 	{"blockdev", true},
 	{"snapshot", false},
-	{"vnc", true},
 	{"spice", true},
 	{"sdl", false},
 	{"curses", false},
@@ -128,7 +129,6 @@ static const struct {
 	{"parallel", true},
 	{"usb", false},
 	{"usbdevice", true},
-	{"k", true},
 	{"object", true},
 	{"global", true},
 	{"acpitable", true},
@@ -374,7 +374,7 @@ static void markdown_one(const char *option, const struct opt_table *t, void *ar
 void cmdline_markdown(FILE *out)
 {
 	static const struct opt_table *const tables[] = {&smp_table, &machine_table, &accel_table,
-							 &name_table, &boot_table};
+							 &name_table, &boot_table, &vnc_table};
 
 	fprintf(out, "# Options\n\n"
 		     "Made from the option tables by `vmwire -help-markdown`; do not edit.\n"

@@ -48,7 +48,16 @@ int cmd_name(struct config *c, const char *name, const char *arg, FILE *out, str
 int cmd_serial(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
 int cmd_monitor(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
 int cmd_debugcon(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
+
+/* The handlers for the screen: cmd_display.c */
 int cmd_display(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
+int cmd_vnc(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
+int cmd_vga(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
+int cmd_k(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
+/* -device VGA; rest: what follows the comma. */
+int cmd_device_vga(struct config *c, const char *name, const char *rest, struct err *e);
+/* After the last option: the default screen and display. */
+int cmd_display_finish(struct config *c, struct err *e);
 
 /* The handlers for firmware and boot order: cmd_boot.c */
 extern const struct opt_table boot_table, fw_cfg_table;

@@ -58,6 +58,7 @@ void config_free(struct config *c)
 	free(c->debugcon);
 	free(c->serial);
 	free(c->monitor);
+	opt_free(&vnc_table, &c->vnc);
 	*c = (struct config){0};
 }
 
@@ -423,5 +424,7 @@ int config_finish(struct config *c, struct err *e)
 		rc = check_nets(c, e);
 	if (!rc)
 		rc = make_macs(c, e);
+	if (!rc)
+		rc = cmd_display_finish(c, e);
 	return rc ? rc : consoles(c, e);
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "display/vnc.h"
 #include "machine/machine.h"
 #include "machine/smbios.h"
 #include "net/backend/backend.h"
@@ -37,15 +38,17 @@ struct conf_net {
 };
 
 enum conf_machine { MACHINE_PC, MACHINE_NONE };
+enum conf_vga { VGA_DEFAULT, VGA_NONE, VGA_STD }; /* not the first, after config_finish() */
 
 struct config {
 	enum conf_machine machine;
+	enum conf_vga vga;
 	char *accel;	    /* NULL: kvm */
 	char *accel_device; /* NULL: /dev/kvm */
-	bool probe;	    /* -accel kvm,probe=on: find out whether KVM works, and end */
 	char *qtest;	    /* -qtest */
 	uint64_t ram;	    /* bytes */
 	uint32_t cpus;
+	bool probe; /* -accel kvm,probe=on: find out whether KVM works, and end */
 	char *kernel, *initrd, *append, *name;
 	char *bios;
 	bool boot_given;       /* -boot */
@@ -53,8 +56,11 @@ struct config {
 	struct smbios_conf smbios;
 	struct boot_file *file; /* boot.nfiles of them */
 	char *debugcon;		/* chardev spec; NULL: none */
-	char *serial, *monitor; /* chardev specs; NULL: none, after config_finish() */
-	bool mux;		/* serial is mon:…: the monitor shares it */
+	char *serial, *monitor;	     /* chardev specs; NULL: none, after config_finish() */
+	bool mux;		     /* serial is mon:…: the monitor shares it */
+	const struct layout *layout; /* -k */
+	struct vnc_opts vnc;	     /* address NULL: no server */
+	bool vnc_default;	     /* nobody asked for it */
 	bool nographic, no_display, no_defaults, no_reboot;
 	bool no_net; /* -net none, -nic none */
 	struct conf_net *net;

@@ -40,6 +40,15 @@ void hmp_hostfwd_remove(struct hmp *h, int argc, char **argv);
 void hmp_set_link(struct hmp *h, int argc, char **argv);
 void hmp_announce(struct hmp *h, int argc, char **argv);
 
+/* hmp_display.c: screen, keyboard, VNC server. */
+void hmp_screendump(struct hmp *h, int argc, char **argv);
+void hmp_sendkey(struct hmp *h, int argc, char **argv);
+void hmp_change(struct hmp *h, int argc, char **argv);
+void hmp_set_password(struct hmp *h, int argc, char **argv);
+void hmp_expire_password(struct hmp *h, int argc, char **argv);
+void hmp_info_vnc(struct hmp *h, int argc, char **argv);
+void hmp_info_mice(struct hmp *h, int argc, char **argv);
+
 /* Both tables as Markdown, for the reference page. */
 void hmp_markdown(FILE *out);
 

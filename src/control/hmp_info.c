@@ -264,6 +264,8 @@ const struct hmp_cmd hmp_info_cmds[] = {
 	{"network", "", "hubs, cards and backends with link and counters", 0, info_network},
 	{"netstats", "", "frame counters of every port and queue", 0, info_stats},
 	{"usernet", "", "the user-mode network: flows, forwards, counters", 0, info_usernet},
+	{"vnc", "", "the VNC server and its viewers", 0, hmp_info_vnc},
+	{"mice", "", "the guest's pointing devices", 0, hmp_info_mice},
 	{"pci", "", "the devices in the guest's PCI slots", 0, info_pci},
 	{"status", "", "does the guest run", 0, info_status},
 	{"name", "", "the guest's name", 0, info_name},

@@ -19,6 +19,10 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "control/hmp.h"
+#include "control/vm_display.h"
+
+/* Of package seabios; firmware and guests run it from the card's ROM. */
+#define VGA_BIOS "/usr/share/seabios/vgabios-stdvga.bin"
 
 void vm_quit(struct vm *vm, int status)
 {
@@ -106,6 +110,8 @@ static int make_machine(struct vm *vm, struct err *e)
 		.boot = c->boot,
 		.serial = vm->serial,
 		.debug = vm->debugcon,
+		.vga = c->vga == VGA_STD,
+		.vga_rom = access(VGA_BIOS, R_OK) ? NULL : VGA_BIOS,
 		.no_reboot = c->no_reboot,
 		.control = vm->control,
 		.event = on_event,
@@ -151,7 +157,7 @@ static int open_consoles(struct vm *vm, struct err *e)
 /* Said when all is well: a start that fails says why in one line and nothing else. */
 static void notes(const struct config *c)
 {
-	if (!c->serial && !c->nographic && !c->no_display && !c->no_defaults &&
+	if (!c->serial && !c->vnc.address && !c->nographic && !c->no_display && !c->no_defaults &&
 	    c->machine == MACHINE_PC && !c->qtest)
 		log_line("the guest has no console: -nographic shows its serial port here");
 }
@@ -181,6 +187,8 @@ static int assemble(struct vm *vm, struct err *e)
 		rc = make_machine(vm, e);
 	if (!rc)
 		rc = vm_net_join(vm, e);
+	if (!rc)
+		rc = vm_display_open(vm, e);
 	if (!rc)
 		notes(c);
 	return rc ? rc : attach_monitor(vm, e);
@@ -243,6 +251,7 @@ void vm_free(struct vm *vm)
 	for (unsigned i = 0; i < vm->nloops; i++)
 		loop_join(vm->loops[i]);
 	hmp_free(vm->hmp);
+	vm_display_close(vm);
 	vm_net_unjoin(vm);
 	machine_free(vm->machine);
 	vm_net_close(vm);

@@ -17,6 +17,7 @@
 #include "net/port/hub.h"
 
 struct hmp;
+struct vm_display;
 
 /* What became of conf->net[i]. */
 struct vm_net {
@@ -33,6 +34,7 @@ struct vm {
 	struct machine *machine;
 	struct chardev *serial, *monitor, *debugcon;
 	struct hmp *hmp;
+	struct vm_display *display; /* NULL: no guest */
 
 	struct vm_net *net; /* conf->nnet of them */
 	struct hub **hubs;

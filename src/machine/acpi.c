@@ -54,7 +54,8 @@ enum {
 };
 
 #define BOOT_LEGACY  0x0001 /* devices on the ISA bus */
-#define BOOT_NO_VGA  0x0004 /* and bit 1, an 8042, is not set */
+#define BOOT_8042    0x0002 /* keyboard controller */
+#define BOOT_NO_VGA  0x0004
 #define FLAG_WBINVD  (1u << 0)
 #define FLAG_C1	     (1u << 2)
 #define FLAG_NO_SLP  (1u << 5) /* no fixed sleep button; bit 4 clear: a fixed power button */
@@ -134,7 +135,8 @@ static void gas(uint8_t *p, unsigned bits, unsigned access, uint64_t addr)
 	put_le64(p + 4, addr);
 }
 
-static void fill_fadt(struct acpi *a, uint8_t *f, const uint8_t *facs, const uint8_t *dsdt)
+static void fill_fadt(struct acpi *a, uint8_t *f, const uint8_t *facs, const uint8_t *dsdt,
+		      bool vga)
 {
 	header(f, "FACP", FADT_LEN, 3);
 	point(a, f + F_FACS, 4, facs);
@@ -155,7 +157,7 @@ static void fill_fadt(struct acpi *a, uint8_t *f, const uint8_t *facs, const uin
 	put_le16(f + F_LVL2_LAT, 101);
 	put_le16(f + F_LVL3_LAT, 1001);
 	f[F_CENTURY] = 0x32;
-	put_le16(f + F_BOOT_ARCH, BOOT_LEGACY | BOOT_NO_VGA);
+	put_le16(f + F_BOOT_ARCH, BOOT_LEGACY | BOOT_8042 | (vga ? 0 : BOOT_NO_VGA));
 	put_le32(f + F_FLAGS, FLAG_WBINVD | FLAG_C1 | FLAG_NO_SLP | FLAG_FIX_RTC | FLAG_RESET);
 	gas(f + F_RESET_REG, 8, 1, 0xcf9);
 	f[F_RESET_VALUE] = 6;
@@ -228,7 +230,7 @@ static void fill_rsdp(struct acpi *a, const uint8_t *rsdt, const uint8_t *xsdt)
 	seal(a, NULL, 32, ACPI_RSDP_LEN);
 }
 
-static int fill(struct acpi *a, unsigned cpus, struct err *e)
+static int fill(struct acpi *a, unsigned cpus, bool vga, struct err *e)
 {
 	uint8_t *rsdt = take(a, HEADER + 8), *xsdt = take(a, HEADER + 16);
 	uint8_t *fadt = take(a, FADT_LEN), *facs = take(a, FACS_LEN);
@@ -240,7 +242,7 @@ static int fill(struct acpi *a, unsigned cpus, struct err *e)
 	put_le32(facs + 4, FACS_LEN);
 	facs[32] = 1; /* version */
 	memcpy(dsdt, dsdt_aml_code, sizeof(dsdt_aml_code));
-	fill_fadt(a, fadt, facs, dsdt);
+	fill_fadt(a, fadt, facs, dsdt, vga);
 	fill_madt(a, madt, cpus);
 	header(rsdt, "RSDT", HEADER + 8, 1);
 	point(a, rsdt + HEADER, 4, fadt);
@@ -254,7 +256,7 @@ static int fill(struct acpi *a, unsigned cpus, struct err *e)
 	return a->nfix < ACPI_FIXES ? 0 : err_set(e, ENOSPC, "the ACPI tables do not fit");
 }
 
-struct acpi *acpi_new(unsigned cpus, struct err *e)
+struct acpi *acpi_new(unsigned cpus, bool vga, struct err *e)
 {
 	struct acpi *a = calloc(1, sizeof(*a));
 
@@ -262,7 +264,7 @@ struct acpi *acpi_new(unsigned cpus, struct err *e)
 		err_set(e, ENOMEM, "no memory for the ACPI tables");
 		return NULL;
 	}
-	if (fill(a, cpus, e)) {
+	if (fill(a, cpus, vga, e)) {
 		free(a);
 		return NULL;
 	}

@@ -33,7 +33,7 @@ struct acpi {
 };
 
 /* The tables for so many CPUs. NULL and e when they do not fit. */
-struct acpi *acpi_new(unsigned cpus, struct err *e);
+struct acpi *acpi_new(unsigned cpus, bool vga, struct err *e);
 void acpi_free(struct acpi *a); /* NULL is allowed */
 
 /* Puts them where BIOSes have them, RSDP first, at PC_ACPI_TABLES; *rsdp is where that is. */

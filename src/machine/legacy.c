@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Small things at fixed ports that every PC kernel touches: the keyboard controller's reset line,
- * port 0x92, the POST port, the timer's gate port, ELCR, the DMA page registers.
- *
- * There is no keyboard. Its controller's status says "output buffer full, input buffer empty"
- * always: a driver that drains it gives up after a few reads ("no controller") and does not wait
- * for answers, while the reset command (0xFE to port 0x64) is taken at once. The FADT says that
- * there is no 8042, so that most kernels do not even look.
+ * Small things at fixed ports that every PC kernel touches: port 0x92, the POST port, the timer's
+ * gate port, ELCR, the DMA page registers.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,14 +9,10 @@
 #include "base/util.h"
 #include "machine/pc.h"
 
-#define KBC_OBF	      0x01
-#define KBC_SYSTEM    0x04
-#define KBC_UNLOCKED  0x10
-#define KBC_CMD_RESET 0xfe
-#define A20	      0x02
-#define FAST_RESET    0x01
+#define A20	   0x02
+#define FAST_RESET 0x01
 
-enum { R_KBC_DATA, R_KBC, R_92, R_POST, R_61, R_ELCR, R_PAGES, REGIONS };
+enum { R_92, R_POST, R_61, R_ELCR, R_PAGES, REGIONS };
 
 struct legacy {
 	struct io_region io[REGIONS];
@@ -31,30 +22,12 @@ struct legacy {
 	uint8_t p92, p61, elcr[2], page[15];
 };
 
-static uint64_t kbc_data_read(void *opaque, uint64_t off, unsigned size)
+static uint64_t post_read(void *opaque, uint64_t off, unsigned size)
 {
 	(void)opaque;
 	(void)off;
 	(void)size;
 	return 0xff;
-}
-
-static uint64_t kbc_read(void *opaque, uint64_t off, unsigned size)
-{
-	(void)opaque;
-	(void)off;
-	(void)size;
-	return KBC_OBF | KBC_SYSTEM | KBC_UNLOCKED;
-}
-
-static void kbc_write(void *opaque, uint64_t off, uint64_t val, unsigned size)
-{
-	struct legacy *l = opaque;
-
-	(void)off;
-	(void)size;
-	if (val == KBC_CMD_RESET)
-		l->power.reset(l->power.opaque);
 }
 
 static uint64_t p92_read(void *opaque, uint64_t off, unsigned size)
@@ -140,10 +113,8 @@ static void page_write(void *opaque, uint64_t off, uint64_t val, unsigned size)
 	l->page[off] = (uint8_t)val;
 }
 
-static const struct io_ops kbc_data_ops = {kbc_data_read, ignore_write, 1};
-static const struct io_ops kbc_ops = {kbc_read, kbc_write, 1};
 static const struct io_ops p92_ops = {p92_read, p92_write, 1};
-static const struct io_ops post_ops = {kbc_data_read, ignore_write, 1};
+static const struct io_ops post_ops = {post_read, ignore_write, 1};
 static const struct io_ops p61_ops = {p61_read, p61_write, 1};
 static const struct io_ops elcr_ops = {elcr_read, elcr_write, 1};
 static const struct io_ops page_ops = {page_read, page_write, 1};
@@ -161,8 +132,6 @@ struct legacy *legacy_new(struct bus *b, const struct clock *clock, const struct
 	l->power = *power;
 	l->clock = clock;
 	l->p92 = A20;
-	l->io[R_KBC_DATA] = (struct io_region){0x60, 1, &kbc_data_ops, l, "keyboard data"};
-	l->io[R_KBC] = (struct io_region){0x64, 1, &kbc_ops, l, "keyboard controller"};
 	l->io[R_92] = (struct io_region){0x92, 1, &p92_ops, l, "port 92"};
 	l->io[R_POST] = (struct io_region){0x80, 1, &post_ops, l, "POST port"};
 	l->io[R_61] = (struct io_region){0x61, 1, &p61_ops, l, "timer gate"};

@@ -12,6 +12,7 @@
  * is checked against the file and the guest's memory.
  */
 #include "machine/linux_boot.h"
+#include "machine/vga.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -328,6 +329,24 @@ static void put_seed(const struct guest_mem *mem, uint8_t *params)
 	put_le32(p + 12, SEED_LEN);
 	if (getrandom(p + 16, SEED_LEN, 0) == SEED_LEN)
 		put_le64(params + H_SETUP_DATA, SEED);
+}
+
+/* screen_info at the start of boot_params: a linear frame buffer as VESA firmware leaves it. */
+void linux_screen(const struct guest_mem *mem, uint64_t base, unsigned width, unsigned height)
+{
+	uint8_t *s = mem_ptr(mem, PARAMS, PAGE);
+	static const uint8_t bits[] = {8, 16, 8, 8, 8, 0, 8, 24}; /* R, G, B, spare: size, place */
+
+	if (!s)
+		return;
+	s[0x0f] = 0x23; /* VIDEO_TYPE_VLFB */
+	put_le16(s + 0x12, (uint16_t)width);
+	put_le16(s + 0x14, (uint16_t)height);
+	put_le16(s + 0x16, 32);
+	put_le32(s + 0x18, (uint32_t)base);
+	put_le32(s + 0x1c, VGA_VRAM >> 16);
+	put_le16(s + 0x24, (uint16_t)(width * 4));
+	memcpy(s + 0x26, bits, sizeof(bits));
 }
 
 /* --- the CPU's state ------------------------------------------------------------------------ */

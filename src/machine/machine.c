@@ -27,6 +27,10 @@
 
 #define CMOS_CPUS 0x5f /* CPUs but the first */
 
+/* What a kernel without firmware finds on the screen: pixels of 32 bits. */
+#define SCREEN_WIDTH  1024u
+#define SCREEN_HEIGHT 768u
+
 #define ASK_RESET    1u
 #define ASK_POWEROFF 2u
 #define ASK_FAILED   4u
@@ -45,6 +49,8 @@ struct machine {
 	struct pm *pm;
 	struct hotplug *hotplug;
 	struct legacy *legacy;
+	struct i8042 *keyboard;
+	struct vga *vga;
 	struct rtc *rtc;
 	struct serial *serial;
 	struct debugcon *debugcon;
@@ -144,6 +150,15 @@ static void unplug(struct machine *m, uint32_t slots)
 
 /* --- power-on state ------------------------------------------------------------------------- */
 
+/* A frame buffer that the kernel's console finds from its first line on. */
+static void show_screen(struct machine *m)
+{
+	uint64_t at = m->vga ? vga_linear(m->vga, SCREEN_WIDTH, SCREEN_HEIGHT) : 0;
+
+	if (at)
+		linux_screen(&m->accel->mem, at, SCREEN_WIDTH, SCREEN_HEIGHT);
+}
+
 /* What firmware would do: tables, kernel, PCI resources, ACPI mode, all RAM in sight. */
 static int prepare_kernel(struct machine *m, struct err *e)
 {
@@ -159,6 +174,7 @@ static int prepare_kernel(struct machine *m, struct err *e)
 		rc = pci_assign(m->pci, PC_PCI_MEM, PC_PCI_MEM_END, PC_PCI_IO, pc_pirq_irq, e);
 	if (rc)
 		return rc;
+	show_screen(m);
 	piix3_route(m->piix3, pc_pirq_irq);
 	pm_enable(m->pm, PC_PM_BASE);
 	i440fx_all_ram(m->host);
@@ -184,6 +200,7 @@ static int reset_all(struct machine *m, struct err *e)
 	pci_bus_reset(m->pci);
 	bus_lock(&m->bus);
 	legacy_reset(m->legacy);
+	i8042_reset(m->keyboard);
 	bus_unlock(&m->bus);
 	rtc_reset(m->rtc);
 	serial_reset(m->serial);
@@ -287,6 +304,11 @@ static int make_chipset(struct machine *m, struct err *e)
 	m->legacy = legacy_new(&m->bus, clock, &power, e);
 	if (!m->legacy)
 		return -e->code;
+	m->keyboard = i8042_new(&m->bus, &power, e);
+	if (!m->keyboard)
+		return -e->code;
+	if (m->conf.vga && !(m->vga = vga_add(m->pci, m->conf.vga_rom, e)))
+		return -e->code;
 	m->rtc = rtc_new(&m->bus, control, clock, m->conf.ram, e);
 	if (!m->rtc)
 		return -e->code;
@@ -298,7 +320,7 @@ static int make_firmware(struct machine *m, struct err *e)
 {
 	int rc;
 
-	m->acpi = acpi_new(m->conf.cpus, e);
+	m->acpi = acpi_new(m->conf.cpus, m->conf.vga, e);
 	if (!m->acpi)
 		return -e->code;
 	m->fw_cfg = fw_cfg_new(&m->bus, &m->accel->mem, e);
@@ -393,6 +415,7 @@ void machine_free(struct machine *m)
 	/* While the accelerator is open: devices take back their eventfds. */
 	pci_bus_free(m->pci);
 	legacy_free(m->legacy);
+	i8042_free(m->keyboard);
 	rtc_free(m->rtc);
 	serial_free(m->serial);
 	debugcon_free(m->debugcon);
@@ -424,6 +447,16 @@ struct pci_bus *machine_pci(struct machine *m)
 struct accel *machine_accel(struct machine *m)
 {
 	return m->accel;
+}
+
+struct vga *machine_vga(struct machine *m)
+{
+	return m->vga;
+}
+
+struct i8042 *machine_keyboard(struct machine *m)
+{
+	return m->keyboard;
 }
 
 int machine_start(struct machine *m, struct err *e)

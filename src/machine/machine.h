@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The PC: i440FX/PIIX3/PIIX4-PM chipset with ACPI, RTC, serial port, keyboard-controller reset,
- * firmware, and the direct boot of a Linux kernel without it. Owns the accelerator, the bus and PCI
- * bus 0.
+ * The PC: i440FX/PIIX3/PIIX4-PM chipset with ACPI, RTC, serial port, keyboard, mouse, VGA, firmware,
+ * and the direct boot of a Linux kernel without it. Owns the accelerator, the bus and PCI bus 0.
  *
  * Life: machine_new() -> devices are plugged into machine_pci() -> machine_start() -> events ->
  * machine_free(). All on the control loop.
@@ -19,6 +18,8 @@
 
 struct machine;
 struct chardev;
+struct i8042;
+struct vga;
 
 enum machine_event {
 	MACHINE_POWEROFF, /* ACPI S5 */
@@ -65,6 +66,8 @@ struct machine_conf {
 	struct chardev *serial; /* 16550A at 0x3f8, IRQ 4; NULL: not connected */
 	struct chardev *debug;	/* firmware's debug port; NULL: none */
 	bool no_reboot;
+	bool vga;	     /* a display adapter in PCI slot 2 … */
+	const char *vga_rom; /* … with this file as its ROM; NULL: none */
 	struct loop *control;
 	/* On the control loop, never from inside a vCPU's exit. Resets are done by the machine
 	 * itself; the event tells that one happened. */
@@ -80,6 +83,8 @@ void machine_free(struct machine *m); /* stops vCPUs, destroys PCI devices; NULL
 
 struct pci_bus *machine_pci(struct machine *m);
 struct accel *machine_accel(struct machine *m);
+struct vga *machine_vga(struct machine *m); /* NULL: none */
+struct i8042 *machine_keyboard(struct machine *m);
 
 /* Loads the kernel, assigns PCI resources, makes ACPI tables, or leaves all that to the firmware,
  * and starts the vCPUs. */

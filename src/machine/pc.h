@@ -43,12 +43,14 @@ struct chardev;
 #define PC_ROM_LOW_MAX 0x20000ull   /* and this much of its end is below 1 MiB, too */
 #define PC_SUBVENDOR   0x1af4	    /* the chipset's subsystem: what SeaBIOS knows this PC by */
 #define PC_SUBDEVICE   0x1100
+#define PC_IRQ_KBD     1
 #define PC_IRQ_SERIAL  4
 #define PC_IRQ_RTC     8
 #define PC_IRQ_SCI     9
+#define PC_IRQ_MOUSE   12
 
 /* The accelerator's windows (accel_window()); from PC_WIN_FREE on they are others'. */
-enum { PC_WIN_ROM, PC_WIN_SMRAM, PC_WIN_PAM, PC_WIN_FREE = PC_WIN_PAM + 13 };
+enum { PC_WIN_ROM, PC_WIN_SMRAM, PC_WIN_PAM, PC_WIN_VGA = PC_WIN_PAM + 13, PC_WIN_FREE };
 
 /* PIRQ A–D at power-on; all of them in the _PRS of dsdt.asl. */
 extern const uint8_t pc_pirq_irq[4];
@@ -99,7 +101,7 @@ void rtc_reset(struct rtc *r);
 void rtc_set(struct rtc *r, uint8_t at, uint8_t v); /* a byte of CMOS, as firmware finds it */
 void rtc_free(struct rtc *r);
 
-/* Keyboard controller's reset line, port 0x92, 0x80, 0x61, ELCR, DMA pages. */
+/* Port 0x92, 0x80, 0x61, ELCR, DMA pages. */
 struct legacy;
 struct legacy *legacy_new(struct bus *b, const struct clock *clock, const struct pc_power *power,
 			  struct err *e);
@@ -165,6 +167,22 @@ void hotplug_gone(struct hotplug *h, unsigned slot);  /* the card is away: forge
 /* Forgets everything; returns the slots that the guest was asked for and has not ejected. */
 uint32_t hotplug_reset(struct hotplug *h);
 
+/* Keyboard controller with keyboard and mouse (ps2.h). */
+struct i8042;
+struct i8042 *i8042_new(struct bus *b, const struct pc_power *power, struct err *e);
+void i8042_reset(struct i8042 *k); /* bus lock */
+void i8042_free(struct i8042 *k);  /* NULL is allowed */
+
+/*
+ * The display adapter (vga.h), in PCI slot 2; the bus owns and frees it. rom: file of the VGA BIOS
+ * for its ROM BAR, NULL: none.
+ */
+struct vga;
+struct vga *vga_add(struct pci_bus *p, const char *rom, struct err *e);
+/* Switches to 32 bits a pixel, as firmware does for a kernel that is to find a frame buffer.
+ * Returns its guest-physical address, 0: BAR 0 is not mapped and nothing was done. */
+uint64_t vga_linear(struct vga *v, unsigned width, unsigned height);
+
 /* --- tables and images ---------------------------------------------------------------------- */
 
 struct linux_image {
@@ -184,5 +202,8 @@ void linux_close(struct linux_image *img);
  */
 int linux_load(const struct linux_image *img, const struct guest_mem *mem, uint64_t ram,
 	       uint64_t rsdp, struct accel_boot *boot, struct err *e);
+
+/* After linux_load(): tells the kernel of a frame buffer of 32 bits a pixel below 4 GiB. */
+void linux_screen(const struct guest_mem *mem, uint64_t base, unsigned width, unsigned height);
 
 #endif

@@ -119,7 +119,7 @@ bad "-device virtio-net-pci: bootindex=1 is given twice: each device has a numbe
 	-device virtio-net-pci,netdev=a,bootindex=1 -device virtio-net-pci,netdev=b,bootindex=1
 bad "-qtest foo: unknown kind of socket; allowed: unix:PATH[,server=on|off][,wait=on|off] or fd:N" \
 	-accel qtest -qtest foo -net none
-bad "-net nic: PCI slot 4 for virtio-net-pci is taken by virtio-net-pci virtio-net-pci.0; free: 2-3, 5-31" \
+bad "-net nic: PCI slot 4 for virtio-net-pci is taken by virtio-net-pci virtio-net-pci.0; free: 3, 5-31" \
 	-accel qtest -qtest unix:"$tmp/q",server=on,wait=off \
 	-net nic,model=virtio,addr=4 -net nic,model=virtio,addr=4
 is "a refused start leaves no socket behind" "$(ls "$tmp" | grep -v err)" ""

@@ -133,7 +133,7 @@ static void word_errors(void **state)
 {
 	(void)state;
 	BAD("-hda is not implemented yet: -h lists what is", "-hda", "disk.img");
-	BAD("-vnc is not implemented yet: -h lists what is", "--vnc", ":1");
+	BAD("-spice is not implemented yet: -h lists what is", "--spice", "port=1");
 	BAD("-kernal is not an option: did you mean -kernel? -h lists all", "-kernal", "x");
 	BAD("-foo is not an option: -h lists all", "-foo");
 	BAD("- belongs to no option: disk images are not implemented yet, and a guest is started "
@@ -223,8 +223,8 @@ static void console_errors(void **state)
 	BAD("-monitor unx:/x is not known: did you mean unix:/x? Allowed: stdio, null, none and "
 	    "unix:PATH[,server=on][,wait=off]",
 	    "-monitor", "unx:/x");
-	BAD("-display gtk is not implemented yet: allowed is none (the guest's console is the "
-	    "serial port: -nographic)",
+	BAD("-display gtk is not implemented yet: allowed are none, vnc and vnc=ADDRESS (there "
+	    "are no windows: a VNC viewer is one)",
 	    "-display", "gtk");
 }
 

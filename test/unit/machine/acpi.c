@@ -44,7 +44,7 @@ static const uint8_t *table(uint64_t gpa, const char *sig)
 
 static const uint8_t *build(unsigned cpus)
 {
-	struct acpi *a = acpi_new(cpus, NULL);
+	struct acpi *a = acpi_new(cpus, false, NULL);
 	uint64_t rsdp = 0;
 	const uint8_t *r;
 
@@ -92,8 +92,8 @@ static void fadt_says_what_is_there(void **state)
 	assert_int_equal(get_le64(f + 120), 0xcf9); /* reset register … */
 	assert_int_equal(f[128], 6);		    /* … and value */
 	assert_true(get_le32(f + 112) & 1 << 10);
-	assert_false(get_le32(f + 112) & 1 << 4); /* fixed power button */
-	assert_false(get_le16(f + 109) & 2);	  /* no 8042 */
+	assert_false(get_le32(f + 112) & 1 << 4);   /* fixed power button */
+	assert_int_equal(get_le16(f + 109) & 6, 6); /* an 8042, no VGA */
 }
 
 static void madt_lists_the_cpus(void **state)
@@ -126,7 +126,7 @@ static void madt_lists_the_cpus(void **state)
 static void too_little_memory_is_an_error(void **state)
 {
 	struct guest_mem small = {.fd = -1};
-	struct acpi *a = acpi_new(1, NULL);
+	struct acpi *a = acpi_new(1, false, NULL);
 	uint64_t rsdp;
 	struct err e;
 
@@ -205,7 +205,7 @@ static void obey(const uint8_t *o)
 
 static void firmware_is_told_to_do_the_same(void **state)
 {
-	struct acpi *a = acpi_new(3, NULL);
+	struct acpi *a = acpi_new(3, false, NULL);
 	const uint8_t *r, *fadt, *orders = mem_ptr(&mem, 0x1000, 0x8000);
 	struct fw_cfg *f;
 	uint32_t len;

@@ -74,22 +74,11 @@ static void every_way_to_reset(void **state)
 	assert_int_equal(resets, 0);
 	pc_out(&pc, 0xcf9, 6, 1);
 	assert_int_equal(resets, 1);
-	pc_out(&pc, 0x64, 0xfe, 1);
-	assert_int_equal(resets, 2);
 	pc_out(&pc, 0x92, 3, 1);
-	assert_int_equal(resets, 3);
+	assert_int_equal(resets, 2);
 	pc_out(&pc, 0x92, 2, 1);
-	assert_int_equal(resets, 3);
+	assert_int_equal(resets, 2);
 	assert_int_equal(poweroffs, 0);
-}
-
-static void keyboard_probe_ends_quickly(void **state)
-{
-	(void)state;
-	/* Input buffer empty: no waiting before the reset command. Output buffer never empty: a
-	 * driver that drains it gives up. */
-	assert_int_equal(pc_in(&pc, 0x64, 1) & 0x03, 0x01);
-	assert_int_equal(pc_in(&pc, 0x60, 1), 0xff);
 }
 
 static void soft_off(void **state)
@@ -197,7 +186,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(functions_are_where_pcs_have_them),
 		T(every_way_to_reset),
-		T(keyboard_probe_ends_quickly),
 		T(soft_off),
 		T(power_button_raises_sci),
 		T(pm_timer_counts),
