@@ -111,6 +111,7 @@ static int make_machine(struct vm *vm, struct err *e)
 		.serial = vm->serial,
 		.debug = vm->debugcon,
 		.vga = c->vga == VGA_STD,
+		.screen = c->vnc.address && strcmp(c->vnc.address, "none") != 0,
 		.vga_rom = access(VGA_BIOS, R_OK) ? NULL : VGA_BIOS,
 		.no_reboot = c->no_reboot,
 		.control = vm->control,

@@ -179,11 +179,18 @@ static void escape(struct chardev *c, unsigned char ch)
 				fn(c->user[1].opaque);
 		}
 		break;
+	case 'b':
+		/* Behind what was typed before it. */
+		deliver(c, 0);
+		if (c->attached[0] && c->user[0].brk)
+			c->user[0].brk(c->user[0].opaque);
+		break;
 	case 'h':
 	case '?':
 		say(c, "\r\nCtrl-A h    this help\r\n"
 		       "Ctrl-A x    end vmwire\r\n"
 		       "Ctrl-A c    switch between serial port and monitor\r\n"
+		       "Ctrl-A b    send a break to the serial port (Linux: SysRq)\r\n"
 		       "Ctrl-A Ctrl-A  send Ctrl-A\r\n");
 		break;
 	default:

@@ -3,8 +3,8 @@
  * A byte stream between a device (serial port) or the monitor and a terminal, file or socket:
  * stdio | null | file:PATH | unix:PATH[,server=on][,wait=off] | pty (later). Lives on the control
  * loop. On stdio the terminal is put into raw mode and always restored. Ctrl-A escapes of
- * -nographic: Ctrl-A x ends vmwire, Ctrl-A c switches between serial port and monitor, Ctrl-A h
- * helps, Ctrl-A Ctrl-A sends a Ctrl-A.
+ * -nographic: Ctrl-A x ends vmwire, Ctrl-A c switches between serial port and monitor, Ctrl-A b
+ * sends a break, Ctrl-A h helps, Ctrl-A Ctrl-A sends a Ctrl-A.
  */
 #ifndef MACHINE_CHARDEV_H
 #define MACHINE_CHARDEV_H
@@ -23,6 +23,7 @@ struct chardev_user {
 	size_t (*input)(void *opaque, const unsigned char *buf, size_t len);
 	void (*opened)(void *opaque); /* a client connected (or at once, for stdio); may be NULL */
 	void (*closed)(void *opaque); /* the client went away; may be NULL */
+	void (*brk)(void *opaque);    /* Ctrl-A b: a break on the line; may be NULL */
 	void *opaque;
 };
 

@@ -150,10 +150,14 @@ static void unplug(struct machine *m, uint32_t slots)
 
 /* --- power-on state ------------------------------------------------------------------------- */
 
-/* A frame buffer that the kernel's console finds from its first line on. */
+/*
+ * A frame buffer that the kernel's console finds from its first line on. Not where nobody looks: a
+ * console on it blinks its cursor five times a second.
+ */
 static void show_screen(struct machine *m)
 {
-	uint64_t at = m->vga ? vga_linear(m->vga, SCREEN_WIDTH, SCREEN_HEIGHT) : 0;
+	uint64_t at =
+		m->vga && m->conf.screen ? vga_linear(m->vga, SCREEN_WIDTH, SCREEN_HEIGHT) : 0;
 
 	if (at)
 		linux_screen(&m->accel->mem, at, SCREEN_WIDTH, SCREEN_HEIGHT);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The PC: i440FX/PIIX3/PIIX4-PM chipset with ACPI, RTC, serial port, keyboard, mouse, VGA, firmware,
- * and the direct boot of a Linux kernel without it. Owns the accelerator, the bus and PCI bus 0.
+ * The PC: i440FX/PIIX3/PIIX4-PM chipset with ACPI, RTC, serial port, keyboard, mouse, VGA,
+ * firmware, and the direct boot of a Linux kernel without it. Owns the accelerator, the bus and PCI
+ * bus 0.
  *
  * Life: machine_new() -> devices are plugged into machine_pci() -> machine_start() -> events ->
  * machine_free(). All on the control loop.
@@ -68,6 +69,7 @@ struct machine_conf {
 	bool no_reboot;
 	bool vga;	     /* a display adapter in PCI slot 2 … */
 	const char *vga_rom; /* … with this file as its ROM; NULL: none */
+	bool screen;	     /* somebody sees it: a kernel without firmware finds a frame buffer */
 	struct loop *control;
 	/* On the control loop, never from inside a vCPU's exit. Resets are done by the machine
 	 * itself; the event tells that one happened. */

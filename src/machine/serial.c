@@ -40,6 +40,7 @@ enum { RBR_THR, IER, IIR_FCR, LCR, MCR, LSR, MSR, SCR, REGS };
 #define MCR_OUT2     0x08
 #define LSR_DR	     0x01
 #define LSR_OE	     0x02
+#define LSR_BI	     0x10 /* the next byte is a break */
 #define LSR_SENT     0x60 /* THRE and TEMT */
 #define MSR_READY    0xb0 /* CTS, DSR, DCD: somebody is there */
 
@@ -55,6 +56,7 @@ struct serial {
 	bool refused; /* the chardev has input that did not fit */
 	uint8_t rx[FIFO];
 	unsigned rx_head, rx_n;
+	unsigned brk; /* the how manieth of rx is a break, 0: none */
 	uint8_t out[OUT];
 	unsigned nout;
 	bool armed; /* the flush timer */
@@ -147,6 +149,13 @@ static void receive(struct serial *s, uint8_t byte)
 	s->rx[(s->rx_head + s->rx_n++) % FIFO] = byte;
 }
 
+/* A break is a byte 0 with a flag that shows when that byte is the next one. */
+static void see_break(struct serial *s)
+{
+	if (s->brk == 1)
+		s->lsr_err |= LSR_BI;
+}
+
 static void write_thr(struct serial *s, uint8_t byte)
 {
 	if (s->mcr & MCR_LOOP)
@@ -173,6 +182,20 @@ static size_t on_input(void *opaque, const unsigned char *buf, size_t len)
 	return n;
 }
 
+static void on_break(void *opaque)
+{
+	struct serial *s = opaque;
+
+	bus_lock(s->b);
+	if (rx_room(s) && !(s->mcr & MCR_LOOP)) {
+		receive(s, 0);
+		s->brk = s->rx_n;
+		see_break(s);
+	}
+	update_irq(s);
+	bus_unlock(s->b);
+}
+
 static void maybe_ready(struct serial *s)
 {
 	if (!s->refused || !rx_room(s) || s->mcr & MCR_LOOP)
@@ -190,6 +213,10 @@ static uint8_t read_rbr(struct serial *s)
 		return 0;
 	v = s->rx[s->rx_head];
 	s->rx_head = (s->rx_head + 1) % FIFO;
+	if (s->brk) {
+		s->brk--;
+		see_break(s);
+	}
 	/* Ask for more only when the FIFO is empty: batches, not bytes. */
 	if (!--s->rx_n)
 		maybe_ready(s);
@@ -264,7 +291,7 @@ static uint64_t serial_read(void *opaque, uint64_t off, unsigned size)
 static void write_fcr(struct serial *s, uint8_t v)
 {
 	if (v & FCR_CLEAR_RX || (v ^ s->fcr) & FCR_ENABLE)
-		s->rx_n = 0;
+		s->rx_n = s->brk = 0;
 	s->fcr = v & (FCR_ENABLE | 0xc0);
 	maybe_ready(s);
 }
@@ -339,7 +366,9 @@ struct serial *serial_new(struct bus *b, struct loop *control, struct chardev *c
 	if (bus_add(b, BUS_PIO, &s->io, e))
 		goto fail;
 	if (c)
-		chardev_attach(c, 0, &(struct chardev_user){.input = on_input, .opaque = s});
+		chardev_attach(
+			c, 0,
+			&(struct chardev_user){.input = on_input, .brk = on_break, .opaque = s});
 	return s;
 fail:
 	s->c = NULL;
@@ -353,7 +382,7 @@ void serial_reset(struct serial *s)
 	flush(s);
 	s->ier = s->fcr = s->lcr = s->mcr = s->scr = s->lsr_err = s->dlm = 0;
 	s->dll = 12;
-	s->rx_n = 0;
+	s->rx_n = s->brk = 0;
 	s->thre = false;
 	update_irq(s);
 	maybe_ready(s);

@@ -26,7 +26,7 @@
 struct taker {
 	char got[8192];
 	size_t len, limit;
-	unsigned opened, closed;
+	unsigned opened, closed, breaks;
 };
 
 static size_t on_input(void *opaque, const unsigned char *buf, size_t len)
@@ -49,9 +49,20 @@ static void on_closed(void *opaque)
 	((struct taker *)opaque)->closed++;
 }
 
+static void on_brk(void *opaque)
+{
+	struct taker *t = opaque;
+
+	t->breaks += t->len == 4;
+}
+
 static void attach(struct chardev *c, unsigned user, struct taker *t, size_t limit)
 {
-	struct chardev_user u = {on_input, on_opened, on_closed, t};
+	struct chardev_user u = {.input = on_input,
+				 .opened = on_opened,
+				 .closed = on_closed,
+				 .brk = on_brk,
+				 .opaque = t};
 
 	*t = (struct taker){.limit = limit};
 	chardev_attach(c, user, &u);
@@ -382,8 +393,10 @@ static void mux_keys(void **state)
 	assert_int_equal(t1.len, 4);
 	assert_memory_equal(t1.got, "info", 4);
 	assert_int_equal(t1.closed, 1);
-	assert_int_equal(write(fd, "\1h\1x", 4), 4);
+	assert_int_equal(write(fd, "\1b\1h\1x", 6), 6);
 	WAIT(quits == 1);
+	assert_int_equal(t0.breaks, 1);
+	assert_int_equal(t1.breaks, 0);
 	assert_true(read(fd, got, sizeof(got) - 1) > 0);
 	assert_non_null(strstr(got, "Ctrl-A x    end vmwire"));
 	close(fd);

@@ -78,6 +78,33 @@ static int teardown(void **state)
 	return pc_teardown(&pc);
 }
 
+static void a_break_keeps_its_place(void **state)
+{
+	(void)state;
+	out(2, 0x01);
+	out(1, 0x05);
+	type("ab");
+	c.u.brk(c.u.opaque);
+	type("h");
+	assert_int_equal(in(5) & 0x1f, 0x01);
+	assert_int_equal(in(0), 'a');
+	assert_int_equal(in(5) & 0x1f, 0x01);
+	assert_int_equal(in(0), 'b');
+	/* A line status interrupt, gone with reading it. */
+	assert_int_equal(in(2) & 0x0f, 0x06);
+	assert_int_equal(in(5) & 0x1f, 0x11);
+	assert_int_equal(in(5) & 0x1f, 0x01);
+	assert_int_equal(in(0), 0);
+	assert_int_equal(in(0), 'h');
+	assert_int_equal(in(5) & 0x1f, 0);
+	/* Forgotten with the bytes. */
+	c.u.brk(c.u.opaque);
+	out(2, 0x03);
+	in(5);
+	type("x");
+	assert_int_equal(in(5) & 0x1f, 0x01);
+}
+
 static void identifies_as_16550a(void **state)
 {
 	(void)state;
@@ -233,7 +260,7 @@ int main(void)
 		T(a_prompt_comes_soon),	  T(floods_are_cut_into_buffers),
 		T(thre_interrupt),	  T(received_bytes_interrupt_and_wait),
 		T(without_fifo_one_byte), T(loop_back_stays_inside),
-		T(reset_is_quiet),
+		T(reset_is_quiet),	  T(a_break_keeps_its_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
