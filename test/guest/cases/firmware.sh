@@ -5,6 +5,8 @@
 # Guests without -kernel: SeaBIOS on the serial port, iPXE out of each card's boot ROM in the order of bootindex=, files
 # by HTTP and by TFTP, Linux booted from the network with the tables that firmware was given; -boot; U-Boot.
 . "$(dirname "$0")/../lib.sh"
+# The serial port is what is read here; text on a screen as well costs an exit for each cell that scrolls.
+common+=(-vga none)
 
 launch() {
 	local name=$1
