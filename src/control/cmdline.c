@@ -373,8 +373,8 @@ static void markdown_one(const char *option, const struct opt_table *t, void *ar
 
 void cmdline_markdown(FILE *out)
 {
-	static const struct opt_table *const tables[] = {&smp_table, &machine_table, &accel_table,
-							 &name_table, &boot_table, &vnc_table};
+	static const struct opt_table *const tables[] = {&smp_table,  &machine_table, &accel_table,
+							 &name_table, &boot_table,    &vnc_table};
 
 	fprintf(out, "# Options\n\n"
 		     "Made from the option tables by `vmwire -help-markdown`; do not edit.\n"

@@ -54,8 +54,8 @@ struct config {
 	bool boot_given;       /* -boot */
 	struct boot_conf boot; /* bios, smbios, file: as here, after config_finish() */
 	struct smbios_conf smbios;
-	struct boot_file *file; /* boot.nfiles of them */
-	char *debugcon;		/* chardev spec; NULL: none */
+	struct boot_file *file;	     /* boot.nfiles of them */
+	char *debugcon;		     /* chardev spec; NULL: none */
 	char *serial, *monitor;	     /* chardev specs; NULL: none, after config_finish() */
 	bool mux;		     /* serial is mon:…: the monitor shares it */
 	const struct layout *layout; /* -k */

@@ -217,8 +217,7 @@ static int add_regions(struct vga *v, struct err *e)
 	v->ports_mono = (struct io_region){0x3b0, 12, &mono_ops, v, "VGA"};
 	v->ports = (struct io_region){0x3c0, 32, &ports_ops, v, "VGA"};
 	v->vbe_ports = (struct io_region){0x1ce, 3, &vbe_port_ops, v, "VGA"};
-	v->window = (struct io_region){PC_VGA, PC_SHADOW - PC_VGA, &vga_window_ops,
-				       v, "VGA"};
+	v->window = (struct io_region){PC_VGA, PC_SHADOW - PC_VGA, &vga_window_ops, v, "VGA"};
 	rc = bus_add(v->b, BUS_PIO, &v->ports_mono, e);
 	if (!rc)
 		rc = bus_add(v->b, BUS_PIO, &v->ports, e);
