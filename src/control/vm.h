@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "block/ide.h"
 #include "control/config.h"
 #include "machine/chardev.h"
 #include "machine/machine.h"
@@ -33,6 +34,11 @@ struct vm {
 	struct machine *machine;
 	struct chardev *serial, *monitor;
 	struct hmp *hmp;
+
+	struct blk **blk; /* conf->ndrives of them */
+	struct ide *ide;  /* NULL: nothing is joined to it */
+	struct loop **disk_loops; /* of loops, those that disks have */
+	unsigned ndisk_loops;
 
 	struct vm_net *net; /* conf->nnet of them */
 	struct hub **hubs;
@@ -63,6 +69,8 @@ void vm_quit(struct vm *vm, int status);
 
 /* Opens the backends; before the machine is made. */
 int vm_net_open(struct vm *vm, struct err *e);
+/* A loop more, which runs when the VM does. */
+struct loop *vm_loop_add(struct vm *vm, const char *name, struct err *e);
 /* Makes the cards and joins everything. */
 int vm_net_join(struct vm *vm, struct err *e);
 /* Unjoins everything and frees the backends; the loops' threads have ended. */
@@ -88,6 +96,17 @@ int vm_net_loops(struct vm *vm, const struct vm_net *nic, const struct vm_net *b
 struct hub *vm_net_hub(struct vm *vm, unsigned id, struct err *e);
 /* The card or backend whose port this is; NULL: none, a hub's end. */
 struct vm_net *vm_net_of(struct vm *vm, const struct net_port *p);
+
+/* --- vm_block.c ------------------------------------------------------------------------------- */
+
+/* Opens the images; before the machine is made. */
+int vm_block_open(struct vm *vm, struct err *e);
+/* Makes the disks; behind the cards, whose slots come first. */
+int vm_block_make(struct vm *vm, struct err *e);
+void vm_block_close(struct vm *vm); /* the machine is gone */
+bool vm_block_has_loop(const struct vm *vm, const struct loop *l);
+/* What a drive's options say of its image. */
+void vm_block_conf(const struct conf_drive *d, struct blk_conf *c);
 
 /* --- vm_mac.c --------------------------------------------------------------------------------- */
 

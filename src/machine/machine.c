@@ -361,6 +361,13 @@ struct accel *machine_accel(struct machine *m)
 	return m->accel;
 }
 
+void machine_isa_irq(void *opaque, unsigned irq, bool level)
+{
+	struct machine *m = opaque;
+
+	isa_irqs_line(&m->irqs, irq, level);
+}
+
 int machine_start(struct machine *m, struct err *e)
 {
 	int rc = prepare(m, e);

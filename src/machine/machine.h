@@ -51,6 +51,9 @@ void machine_free(struct machine *m); /* stops vCPUs, destroys PCI devices; NULL
 struct pci_bus *machine_pci(struct machine *m);
 struct accel *machine_accel(struct machine *m);
 
+/* An ISA device's interrupt line, 0 … 15; m: the machine. Any thread. */
+void machine_isa_irq(void *m, unsigned irq, bool level);
+
 /* Loads the kernel, assigns PCI resources, makes ACPI tables and starts the vCPUs. */
 int machine_start(struct machine *m, struct err *e);
 
