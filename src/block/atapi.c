@@ -353,6 +353,10 @@ static void cmd_configuration(struct ide_drive *d, const uint8_t *c)
 	uint64_t n = medium(d) ? total(d) : 0;
 	bool dvd = n > 80ull * 60 * 75;
 	unsigned rt = c[1] & 3, start = get_be16(c + 2);
+	/* Profiles DVD-ROM and CD-ROM; core: ATAPI; removable: tray, lock, eject. */
+	static const uint8_t profiles[12] = {0, 0, 3, 8, 0, 0x10, 0, 0, 0, 0x08, 0, 0};
+	static const uint8_t core[8] = {0, 1, 3, 4, 0, 0, 0, 2};
+	static const uint8_t removable[8] = {0, 3, 3, 4, 0x29, 0, 0, 0};
 	uint8_t *p = d->buf + 8;
 
 	if (rt == 3) {
@@ -361,19 +365,19 @@ static void cmd_configuration(struct ide_drive *d, const uint8_t *c)
 	}
 	memset(d->buf, 0, 64);
 	put_be16(d->buf + 6, !n ? 0 : dvd ? 0x10 : 0x08);
-	if (rt == 2 ? start == 0 : start == 0) {
-		memcpy(p, "\0\0\3\10\0\x10\0\0\0\x08\0\0", 12); /* profiles */
+	if (start == 0) {
+		memcpy(p, profiles, sizeof(profiles));
 		p[6] = n && dvd;
 		p[10] = n && !dvd;
-		p += 12;
+		p += sizeof(profiles);
 	}
 	if (rt == 2 ? start == 1 : start <= 1) {
-		memcpy(p, "\0\1\3\4\0\0\0\2", 8); /* core: ATAPI */
-		p += 8;
+		memcpy(p, core, sizeof(core));
+		p += sizeof(core);
 	}
 	if (rt == 2 ? start == 3 : start <= 3) {
-		memcpy(p, "\0\3\3\4\x29\0\0\0", 8); /* removable: tray, lock, eject */
-		p += 8;
+		memcpy(p, removable, sizeof(removable));
+		p += sizeof(removable);
 	}
 	put_be32(d->buf, (uint32_t)(p - d->buf - 4));
 	reply(d, (uint32_t)(p - d->buf), get_be16(c + 7));
@@ -514,23 +518,15 @@ static const struct {
 	void (*fn)(struct ide_drive *d, const uint8_t *c);
 } packets[] = {
 	{0x00, MEDIA, cmd_ok}, /* TEST UNIT READY */
-	{0x03, ANY, cmd_sense},
-	{0x12, ANY, cmd_inquiry},
-	{0x1a, 0, cmd_mode_sense6},
-	{0x1b, 0, cmd_start_stop},
-	{0x1e, 0, cmd_lock},
-	{0x25, MEDIA, cmd_capacity},
-	{0x28, MEDIA, cmd_read10},
-	{0x2b, MEDIA, cmd_seek},
-	{0x43, MEDIA, cmd_toc},
-	{0x46, ANY, cmd_configuration},
-	{0x4a, ANY, cmd_event},
-	{0x51, MEDIA, cmd_disc_info},
-	{0x5a, 0, cmd_mode_sense10},
-	{0xa8, MEDIA, cmd_read12},
+	{0x03, ANY, cmd_sense},	     {0x12, ANY, cmd_inquiry},
+	{0x1a, 0, cmd_mode_sense6},  {0x1b, 0, cmd_start_stop},
+	{0x1e, 0, cmd_lock},	     {0x25, MEDIA, cmd_capacity},
+	{0x28, MEDIA, cmd_read10},   {0x2b, MEDIA, cmd_seek},
+	{0x43, MEDIA, cmd_toc},	     {0x46, ANY, cmd_configuration},
+	{0x4a, ANY, cmd_event},	     {0x51, MEDIA, cmd_disc_info},
+	{0x5a, 0, cmd_mode_sense10}, {0xa8, MEDIA, cmd_read12},
 	{0xbb, 0, cmd_ok}, /* SET CD SPEED */
-	{0xbd, 0, cmd_mechanism},
-	{0xbe, MEDIA, cmd_read_cd},
+	{0xbd, 0, cmd_mechanism},    {0xbe, MEDIA, cmd_read_cd},
 };
 
 /* Has the medium been changed? Then attention is due. */
@@ -611,7 +607,8 @@ void atapi_command(struct ide_drive *d, uint8_t cmd)
 		ide_signature(d);
 		atapi_reset(d);
 		break;
-	case 0xec: /* IDENTIFY DEVICE, READ SECTORS: tell what it is by the signature (8.16, 8.34) */
+	case 0xec: /* IDENTIFY DEVICE, READ SECTORS: tell what it is by the signature (8.16, 8.34)
+		    */
 	case 0x20:
 		ide_signature(d);
 		d->status = ST_DRDY;

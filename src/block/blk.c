@@ -149,8 +149,7 @@ struct blk_req *blk_reap(struct blk_queue *q)
 /* Takes q's requests that no worker has off the list; lock held. */
 static void withdraw(struct blk_queue *q)
 {
-	list_for_each_safe(it, tmp, &q->b->todo)
-	{
+	list_for_each_safe (it, tmp, &q->b->todo) {
 		if (container_of(it, struct blk_req, link)->q == q) {
 			list_del(it);
 			q->busy--;

@@ -122,7 +122,8 @@ void blk_queue_close(struct blk_queue *q); /* idempotent on a zeroed q */
 void blk_submit(struct blk_queue *q, struct blk_req *r);
 /* The next finished request, or NULL. Any one thread. */
 struct blk_req *blk_reap(struct blk_queue *q);
-/* Waits until nothing of q is under way any more; what is finished can be reaped. As blk_drain(). */
+/* Waits until nothing of q is under way any more; what is finished can be reaped. As blk_drain().
+ */
 void blk_settle(struct blk_queue *q);
 /*
  * Waits until nothing of q is under way any more and forgets what was not reaped: from here on no

@@ -35,12 +35,12 @@ static void ide_defaults(void *out)
 }
 
 static const struct opt_table hd_table = {
-	"ide-hd", "disk on the IDE controller", NULL, ide_opt_list, sizeof(struct ide_opts),
-	ide_defaults,
+	"ide-hd",     "disk on the IDE controller", NULL,
+	ide_opt_list, sizeof(struct ide_opts),	    ide_defaults,
 };
 static const struct opt_table cd_table = {
-	"ide-cd", "CD drive on the IDE controller", NULL, ide_opt_list, sizeof(struct ide_opts),
-	ide_defaults,
+	"ide-cd",     "CD drive on the IDE controller", NULL,
+	ide_opt_list, sizeof(struct ide_opts),		ide_defaults,
 };
 
 const struct disk_model ide_hd_model = {
@@ -57,8 +57,8 @@ const struct disk_model ide_cd_model = {
 	.cdrom = true,
 };
 
-static const struct disk_model *const models[] = {&virtio_blk_model, &ide_hd_model,
-						   &ide_cd_model, NULL};
+static const struct disk_model *const models[] = {&virtio_blk_model, &ide_hd_model, &ide_cd_model,
+						  NULL};
 
 const struct disk_model *const *disk_models(void)
 {

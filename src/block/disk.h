@@ -68,8 +68,7 @@ extern const struct disk_model virtio_blk_model, ide_hd_model, ide_cd_model;
 		 .help = "the -drive if=none that is in it"},                                      \
 	{                                                                                          \
 		.name = "serial", .type = OPT_STR, .off = offsetof(struct disk_conf, serial),      \
-		.arg = "text",                                                                     \
-		.help = "serial number that the guest reads (default: the drive's)"                \
+		.arg = "text", .help = "serial number that the guest reads (default: the drive's)" \
 	}
 
 #endif

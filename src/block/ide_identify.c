@@ -69,7 +69,7 @@ static void geometry(struct ide_drive *d)
 
 void ata_identify(struct ide_drive *d)
 {
-	unsigned set1 = 0x4000 | 1u << 14 | 1u << 5 | 1u; /* NOP, write cache, SMART */
+	unsigned set1 = 0x4000 | 1u << 14 | 1u << 5 | 1u;	 /* NOP, write cache, SMART */
 	unsigned set2 = 0x4000 | 1u << 13 | 1u << 12 | 1u << 10; /* flush, flush ext, 48 bit */
 
 	memset(d->buf, 0, BLK_SECTOR);

@@ -27,11 +27,11 @@
 #define REASON_CD 0x01u
 #define REASON_IO 0x02u
 
-#define IDE_BUF	      65536u /* bytes that a drive's programmed transfers go through */
-#define IDE_MULT      16u    /* sectors of a block of READ/WRITE MULTIPLE, at most */
-#define IDE_VECS      1024u
-#define ATAPI_SECTOR  2048u
-#define PACKET_LEN    12u
+#define IDE_BUF	     65536u /* bytes that a drive's programmed transfers go through */
+#define IDE_MULT     16u    /* sectors of a block of READ/WRITE MULTIPLE, at most */
+#define IDE_VECS     1024u
+#define ATAPI_SECTOR 2048u
+#define PACKET_LEN   12u
 
 struct ide_drive;
 typedef void ide_fn(struct ide_drive *d);
@@ -65,8 +65,8 @@ struct ide_drive {
 	bool irq; /* the drive asserts INTRQ */
 
 	/* settings */
-	uint8_t mult;	  /* sectors of a block; 0: READ MULTIPLE is off */
-	uint8_t xfer;	  /* transfer mode as set, e.g. 0x42: Ultra DMA 2 */
+	uint8_t mult; /* sectors of a block; 0: READ MULTIPLE is off */
+	uint8_t xfer; /* transfer mode as set, e.g. 0x42: Ultra DMA 2 */
 	bool cache, smart;
 	uint16_t heads, spt; /* translation set by INITIALIZE DEVICE PARAMETERS */
 
@@ -136,9 +136,9 @@ struct ide {
 };
 
 /* ide.c */
-void ide_irq(struct ide_drive *d);			 /* asserts INTRQ */
-void ide_end(struct ide_drive *d);			 /* command done: DRDY, interrupt */
-void ide_fail(struct ide_drive *d, uint8_t error);	 /* command failed: interrupt */
+void ide_irq(struct ide_drive *d);		   /* asserts INTRQ */
+void ide_end(struct ide_drive *d);		   /* command done: DRDY, interrupt */
+void ide_fail(struct ide_drive *d, uint8_t error); /* command failed: interrupt */
 void ide_pio(struct ide_drive *d, uint32_t len, bool in, ide_fn *after); /* DRQ; no interrupt */
 /* Hands the request to the disk, BSY meanwhile; done() comes under the bus lock. */
 void ide_request(struct ide_drive *d, enum blk_op op, uint64_t off, uint64_t len, bool fua,

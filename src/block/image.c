@@ -79,10 +79,11 @@ static struct image *open_raw(const struct blk_conf *c, int fd, struct err *e)
 	if (!im || c->format || c->readonly)
 		return im;
 	im->probed = true;
-	log_warn("%s: file=%s: its format was not given and it looks like none that is known, so it "
-		 "is taken for raw; its first sector cannot be written with the signature of "
-		 "another format: format=raw says that it is raw",
-		 c->what, c->file);
+	log_warn(
+		"%s: file=%s: its format was not given and it looks like none that is known, so it "
+		"is taken for raw; its first sector cannot be written with the signature of "
+		"another format: format=raw says that it is raw",
+		c->what, c->file);
 	return im;
 }
 

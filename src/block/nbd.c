@@ -106,9 +106,9 @@ static int nbd_clear(struct nbd *n, unsigned w, const struct blk_req *r)
 		if (r->op == BLK_DISCARD)
 			rc = nbd_trim(n->h[w], len, r->off + at, 0);
 		else
-			rc = nbd_zero(n->h[w], len, r->off + at,
-				      flags | (r->unmap && n->discard ? 0
-								      : LIBNBD_CMD_FLAG_NO_HOLE));
+			rc = nbd_zero(
+				n->h[w], len, r->off + at,
+				flags | (r->unmap && n->discard ? 0 : LIBNBD_CMD_FLAG_NO_HOLE));
 	}
 	return rc ? failed() : 0;
 }
@@ -162,8 +162,10 @@ struct child {
 static void arguments(struct child *k, const struct blk_conf *c, const char *format)
 {
 	static const char *const caches[] = {
-		[BLK_WRITEBACK] = "--cache=writeback",	     [BLK_NONE] = "--cache=none",
-		[BLK_WRITETHROUGH] = "--cache=writethrough", [BLK_DIRECTSYNC] = "--cache=directsync",
+		[BLK_WRITEBACK] = "--cache=writeback",
+		[BLK_NONE] = "--cache=none",
+		[BLK_WRITETHROUGH] = "--cache=writethrough",
+		[BLK_DIRECTSYNC] = "--cache=directsync",
 		[BLK_UNSAFE] = "--cache=unsafe",
 	};
 	unsigned n = 0;
@@ -314,8 +316,8 @@ static int explain(struct nbd *n, const struct blk_conf *c, const char *format, 
 		return err_set(e, ENOENT,
 			       "%s: file=%.160s: %s%s needs qemu-nbd, which is not there: install "
 			       "the package qemu-utils",
-			       c->what, c->file, c->snapshot ? "snapshot=on with format " : "format ",
-			       format);
+			       c->what, c->file,
+			       c->snapshot ? "snapshot=on with format " : "format ", format);
 	last_words(err, said, sizeof(said));
 	return err_set(e, EIO, "%s: file=%.160s, format %s: %s", c->what, c->file, format,
 		       *said ? said : nbd_get_error());

@@ -10,8 +10,8 @@
 #include "base/util.h"
 #include "block/image.h"
 
-const char *const image_formats[] = {"raw",   "qcow2", "qcow",	    "qed",  "vmdk",  "vdi",   "vhdx",
-				     "vpc",   "luks",  "parallels", "dmg", "bochs", "cloop", NULL};
+const char *const image_formats[] = {"raw", "qcow2", "qcow",	  "qed", "vmdk",  "vdi",   "vhdx",
+				     "vpc", "luks",  "parallels", "dmg", "bochs", "cloop", NULL};
 
 static const struct {
 	const char *format;

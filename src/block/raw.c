@@ -31,8 +31,8 @@
 
 struct raw {
 	struct image im;
-	int fd;	      /* through the page cache */
-	int direct;   /* O_DIRECT; -1: not open */
+	int fd;	    /* through the page cache */
+	int direct; /* O_DIRECT; -1: not open */
 	unsigned align;
 	bool dev, discard, sync, lazy; /* block device; discard=unmap; writethrough; unsafe */
 	_Atomic int broken;	       /* errno of a flush that failed */
@@ -68,8 +68,8 @@ static void zero_rest(const struct blk_req *r, uint64_t done)
 	static const uint8_t zeros[BLK_SECTOR];
 
 	while (done < r->len) {
-		size_t n = iov_write(r->vec, r->nvec, done, zeros,
-				     MIN(sizeof(zeros), r->len - done));
+		size_t n =
+			iov_write(r->vec, r->nvec, done, zeros, MIN(sizeof(zeros), r->len - done));
 
 		if (!n)
 			return;

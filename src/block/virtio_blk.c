@@ -139,7 +139,9 @@ static void put(struct vblk_queue *q, struct vblk_req *r, uint8_t status)
 
 static uint8_t status_of(int rc)
 {
-	return rc == 0 ? VIRTIO_BLK_S_OK : rc == -ENOTSUP ? VIRTIO_BLK_S_UNSUPP : VIRTIO_BLK_S_IOERR;
+	return rc == 0		? VIRTIO_BLK_S_OK
+	       : rc == -ENOTSUP ? VIRTIO_BLK_S_UNSUPP
+				: VIRTIO_BLK_S_IOERR;
 }
 
 /* Takes n bytes off the front of *vec. */

@@ -14,7 +14,7 @@
 #include "block/ide.h"
 #include "control/cmdline.h"
 
-static const char *const if_names[] = {"ide", "virtio", "none", "scsi",	 "floppy",
+static const char *const if_names[] = {"ide", "virtio", "none", "scsi",	  "floppy",
 				       "sd",  "mtd",	"xen",	"pflash", NULL};
 static const char *const media_names[] = {"disk", "cdrom", NULL};
 static const char *const cache_names[] = {"writeback",	"none",	  "writethrough",
@@ -36,7 +36,8 @@ static const struct opt drive_opt_list[] = {
 	{"format", OPT_STR, OFF(format), .arg = "raw|qcow2|…",
 	 .help = "format of the image: raw, qcow2, qcow, qed, vmdk, vdi, vhdx, vpc, luks, "
 		 "parallels, dmg, bochs or cloop (default: what it looks like)"},
-	{"media", OPT_ENUM, OFF(media), .names = media_names, .help = "kind of drive (default: disk)"},
+	{"media", OPT_ENUM, OFF(media), .names = media_names,
+	 .help = "kind of drive (default: disk)"},
 	{"readonly", OPT_BOOL, OFF(readonly), .help = "never written (default: off; cdrom: on)"},
 	{"read-only", OPT_BOOL, OFF(readonly), .help = "the same"},
 	{"snapshot", OPT_BOOL, OFF(snapshot),
@@ -72,9 +73,9 @@ static void drive_defaults(void *out)
 	o->index = o->bus = o->unit = DRIVE_AUTO;
 }
 
-const struct opt_table drive_table = {"-drive",		 "a disk or CD drive and its image", "file",
-				      drive_opt_list,	 sizeof(struct drive_opts),
-				      drive_defaults};
+const struct opt_table drive_table = {
+	"-drive",	"a disk or CD drive and its image", "file",
+	drive_opt_list, sizeof(struct drive_opts),	    drive_defaults};
 
 static int check_drive(const char *what, const struct drive_opts *o, struct err *e)
 {
@@ -91,8 +92,8 @@ static int check_drive(const char *what, const struct drive_opts *o, struct err 
 		return err_set(e, EINVAL, "%s: serial=%.60s: it may have %u characters at most",
 			       what, o->serial, DRIVE_SERIAL_MAX);
 	if (o->index != DRIVE_AUTO && (o->bus != DRIVE_AUTO || o->unit != DRIVE_AUTO))
-		return err_set(e, EINVAL, "%s: index=%u says the place already: leave %s= out", what,
-			       o->index, o->bus != DRIVE_AUTO ? "bus" : "unit");
+		return err_set(e, EINVAL, "%s: index=%u says the place already: leave %s= out",
+			       what, o->index, o->bus != DRIVE_AUTO ? "bus" : "unit");
 	if ((!o->file || !*o->file) && o->media != DRIVE_CDROM)
 		return err_set(e, EINVAL,
 			       "%s: file= is missing: give an image file, or media=cdrom for an "
@@ -257,10 +258,11 @@ static int place(const struct config *c, struct conf_drive *d, struct err *e)
 			       "and %s: give if=virtio",
 			       d->what, o->index == DRIVE_AUTO ? "they are taken" : "this is none");
 	if (taken(c, d, o->bus, o->unit))
-		return err_set(e, EEXIST,
-			       "%s: the place bus=%u, unit=%u (index=%u) is taken by another drive: "
-			       "give another index=",
-			       d->what, o->bus, o->unit, o->bus * IDE_UNITS + o->unit);
+		return err_set(
+			e, EEXIST,
+			"%s: the place bus=%u, unit=%u (index=%u) is taken by another drive: "
+			"give another index=",
+			d->what, o->bus, o->unit, o->bus * IDE_UNITS + o->unit);
 	d->placed = true;
 	return 0;
 }
@@ -341,7 +343,8 @@ static int match(struct config *c, struct conf_disk *k, struct err *e)
 	if (!d) {
 		near = opt_suggest(conf->drive, ids);
 		return err_set(e, ENOENT, "%s: drive=%.60s is not there: %s%s%s", k->what,
-			       conf->drive, near ? "did you mean drive=" : "give the id= of a -drive",
+			       conf->drive,
+			       near ? "did you mean drive=" : "give the id= of a -drive",
 			       near ? near : "", near ? "?" : "");
 	}
 	if (d->o.iface != DRIVE_NONE || d->used)

@@ -44,7 +44,8 @@ enum drive_media { DRIVE_DISK, DRIVE_CDROM };
 struct drive_opts {
 	char *file, *id, *format, *serial;
 	int iface, media, cache, discard, werror, rerror; /* enum drive_if, drive_media, … */
-	uint32_t index, bus, unit; /* DRIVE_AUTO: not given; after config_finish() bus and unit are */
+	uint32_t index, bus,
+		unit; /* DRIVE_AUTO: not given; after config_finish() bus and unit are */
 	bool readonly, snapshot;
 };
 
@@ -77,7 +78,7 @@ struct config {
 	char *serial, *monitor; /* chardev specs; NULL: none, after config_finish() */
 	bool mux;		/* serial is mon:…: the monitor shares it */
 	bool nographic, no_display, no_defaults, no_reboot;
-	bool no_net; /* -net none, -nic none */
+	bool no_net;   /* -net none, -nic none */
 	bool snapshot; /* of all disks */
 	struct conf_drive *drive;
 	unsigned ndrives;

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "control/hmp_block.h"
 #include "control/version.h"
 
 #define LINE_MAX_LEN 1024
@@ -153,6 +154,9 @@ static const struct hmp_cmd cmds[] = {
 	 hmp_hostfwd_add},
 	{"hostfwd_remove", "[netdev] tcp|udp:[hostaddr]:hostport", "end such a forward", 1,
 	 hmp_hostfwd_remove},
+	{"eject", "[-f] drive", "take the medium out of a CD drive; -f: also when it is locked", 1,
+	 hmp_eject},
+	{"change", "drive file [format]", "put another medium into a CD drive", 2, hmp_change},
 	{"announce_self", "", "let all cards tell their networks where they are", 0, hmp_announce},
 	{NULL},
 };

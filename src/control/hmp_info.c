@@ -9,6 +9,7 @@
 
 #include "base/util.h"
 #include "control/hmp.h"
+#include "control/hmp_block.h"
 #include "control/version.h"
 
 struct sums {
@@ -264,6 +265,7 @@ const struct hmp_cmd hmp_info_cmds[] = {
 	{"network", "", "hubs, cards and backends with link and counters", 0, info_network},
 	{"netstats", "", "frame counters of every port and queue", 0, info_stats},
 	{"usernet", "", "the user-mode network: flows, forwards, counters", 0, info_usernet},
+	{"block", "[drive]", "the disks: images, media, counters", 0, hmp_info_block},
 	{"pci", "", "the devices in the guest's PCI slots", 0, info_pci},
 	{"status", "", "does the guest run", 0, info_status},
 	{"name", "", "the guest's name", 0, info_name},

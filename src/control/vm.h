@@ -35,8 +35,8 @@ struct vm {
 	struct chardev *serial, *monitor;
 	struct hmp *hmp;
 
-	struct blk **blk; /* conf->ndrives of them */
-	struct ide *ide;  /* NULL: nothing is joined to it */
+	struct blk **blk;	  /* conf->ndrives of them */
+	struct ide *ide;	  /* NULL: nothing is joined to it */
 	struct loop **disk_loops; /* of loops, those that disks have */
 	unsigned ndisk_loops;
 
@@ -105,6 +105,14 @@ int vm_block_open(struct vm *vm, struct err *e);
 int vm_block_make(struct vm *vm, struct err *e);
 void vm_block_close(struct vm *vm); /* the machine is gone */
 bool vm_block_has_loop(const struct vm *vm, const struct loop *l);
+/* The disk that the monitor calls name (its drive's id, or its device's), or NULL. */
+struct blk *vm_block_find(struct vm *vm, const char *name);
+/* Takes the medium out of a CD drive; not while the guest has locked it, unless forced. [control]
+ */
+int vm_block_eject(struct vm *vm, const char *name, bool force, struct err *e);
+/* Puts a file into a CD drive, in place of what is in it. format NULL: what it looks like. */
+int vm_block_change(struct vm *vm, const char *name, const char *file, const char *format,
+		    struct err *e);
 /* What a drive's options say of its image. */
 void vm_block_conf(const struct conf_drive *d, struct blk_conf *c);
 

@@ -35,7 +35,7 @@ void vm_block_conf(const struct conf_drive *d, struct blk_conf *c)
 
 int vm_block_open(struct vm *vm, struct err *e)
 {
-	vm->blk = calloc(MAX(vm->conf->ndrives, 1u), sizeof(*vm->blk));
+	vm->blk = calloc(MAX(vm->conf->ndrives, 1u), sizeof(struct blk *));
 	if (!vm->blk)
 		return err_set(e, ENOMEM, "disks: out of memory");
 	for (unsigned i = 0; i < vm->conf->ndrives; i++) {
@@ -73,8 +73,8 @@ static int plug_ide(struct vm *vm, const char *what, unsigned bus, unsigned unit
 static int add_loops(struct vm *vm, const char *id, struct loop **loops, unsigned n, struct err *e)
 {
 	for (unsigned q = 0; q < n; q++) {
-		struct loop **grown = realloc(vm->disk_loops,
-					      (vm->ndisk_loops + 1) * sizeof(struct loop *));
+		struct loop **grown =
+			realloc(vm->disk_loops, (vm->ndisk_loops + 1) * sizeof(struct loop *));
 		char name[16];
 
 		if (!grown)
@@ -168,4 +168,82 @@ bool vm_block_has_loop(const struct vm *vm, const struct loop *l)
 			return true;
 	}
 	return false;
+}
+
+/* --- media ---------------------------------------------------------------------------------- */
+
+struct blk *vm_block_find(struct vm *vm, const char *name)
+{
+	const struct config *c = vm->conf;
+
+	for (unsigned i = 0; i < c->ndrives; i++) {
+		if (!strcmp(c->drive[i].o.id, name))
+			return vm->blk[i];
+	}
+	for (unsigned i = 0; i < c->ndisks; i++) {
+		const struct disk_conf *k = c->disk[i].opts;
+
+		if (k->id && !strcmp(k->id, name) && c->disk[i].has_drive)
+			return vm->blk[c->disk[i].drive];
+	}
+	return NULL;
+}
+
+static int find_cd(struct vm *vm, const char *cmd, const char *name, struct blk **out,
+		   struct err *e)
+{
+	struct blk *b = vm_block_find(vm, name);
+
+	*out = b;
+	if (!b)
+		return err_set(e, ENOENT, "%s: there is no drive %.60s: info block shows the names",
+			       cmd, name);
+	if (!blk_cdrom(b))
+		return err_set(e, EINVAL, "%s: %.60s is no CD drive: its medium stays in it", cmd,
+			       name);
+	return 0;
+}
+
+static int check_lock(struct blk *b, const char *cmd, struct err *e)
+{
+	struct blk_tray *t = blk_tray(b);
+
+	if (!blk_present(b) || atomic_load(&t->open) || !atomic_load(&t->locked))
+		return 0;
+	atomic_store(&t->asked, true);
+	return err_set(e, EBUSY,
+		       "%s: %s is locked by the guest, which was asked to let go of it: try again, "
+		       "or eject -f",
+		       cmd, blk_id(b));
+}
+
+int vm_block_eject(struct vm *vm, const char *name, bool force, struct err *e)
+{
+	const struct blk_conf none = {.what = "eject", .cdrom = true};
+	struct blk *b;
+	int rc = find_cd(vm, "eject", name, &b, e);
+
+	if (!rc && !force)
+		rc = check_lock(b, "eject", e);
+	if (!rc)
+		rc = blk_change(b, &none, e);
+	if (!rc)
+		atomic_store(&blk_tray(b)->open, true);
+	return rc;
+}
+
+int vm_block_change(struct vm *vm, const char *name, const char *file, const char *format,
+		    struct err *e)
+{
+	const struct blk_conf c = {.what = "change", .file = file, .format = format, .cdrom = true};
+	struct blk *b;
+	int rc = find_cd(vm, "change", name, &b, e);
+
+	if (!rc)
+		rc = check_lock(b, "change", e);
+	if (!rc)
+		rc = blk_change(b, &c, e);
+	if (!rc)
+		atomic_store(&blk_tray(b)->open, false);
+	return rc;
 }

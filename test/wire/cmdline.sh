@@ -87,12 +87,12 @@ done <<'END'
 -netdev macvtap,id=n0,lnik=eth0|lnik= is not an option|-netdev macvtap,id=n0,link=eth0
 -nic bridge,br=br0,modle=virtio|modle= is not an option|-nic bridge,br=br0,model=virtio
 END
-bad "-hda is not implemented yet: -h lists what is" -hda disk.img
+bad "-fda is not implemented yet: -h lists what is" -fda disk.img
 mkfifo "$tmp/fifo"
 bad "-kernel: $tmp/fifo is not a regular file" -net none -kernel "$tmp/fifo"
 rm "$tmp/fifo"
-bad "-kernel is missing: give a Linux kernel, e.g. -kernel vmlinuz -initrd initrd.img (disks are \
-not implemented yet)" -m 64
+bad "-kernel is missing: give a Linux kernel, e.g. -kernel vmlinuz -initrd initrd.img (boot from \
+a disk is not implemented yet)" -m 64
 bad "-qtest foo: unknown kind of socket; allowed: unix:PATH[,server=on|off][,wait=on|off] or fd:N" \
 	-accel qtest -qtest foo -net none
 bad "-net nic: PCI slot 4 for virtio-net-pci is taken by virtio-net-pci virtio-net-pci.0; free: 2-3, 5-31" \

@@ -76,5 +76,6 @@ int main(int argc, char **argv)
 
 	if (fd < 0)
 		return fail(argc == 4 ? argv[2] : "usage");
-	return argv[1][0] == 'w' ? write_all(fd, atoi(argv[3])) : check(fd, (uint32_t)atoi(argv[3]));
+	return argv[1][0] == 'w' ? write_all(fd, atoi(argv[3]))
+				 : check(fd, (uint32_t)atoi(argv[3]));
 }

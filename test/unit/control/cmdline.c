@@ -120,7 +120,7 @@ static void machine_errors(void **state)
 	    "unix:/q");
 	BAD("-cpu qemu64 is not implemented yet: allowed is host, the default", "-cpu", "qemu64");
 	BAD("-kernel is missing: give a Linux kernel, e.g. -kernel vmlinuz -initrd initrd.img "
-	    "(disks are not implemented yet)",
+	    "(boot from a disk is not implemented yet)",
 	    "-m", "256");
 	BAD("-append: needs -kernel", "-append", "quiet");
 	BAD("-kernel: -machine none has no guest: leave one of the two out", "-machine", "none",
@@ -130,15 +130,14 @@ static void machine_errors(void **state)
 static void word_errors(void **state)
 {
 	(void)state;
-	BAD("-hda is not implemented yet: -h lists what is", "-hda", "disk.img");
+	BAD("-fda is not implemented yet: -h lists what is", "-fda", "disk.img");
 	BAD("-vnc is not implemented yet: -h lists what is", "--vnc", ":1");
 	BAD("-kernal is not an option: did you mean -kernel? -h lists all", "-kernal", "x");
 	BAD("-foo is not an option: -h lists all", "-foo");
-	BAD("- belongs to no option: disk images are not implemented yet, and a guest is started "
-	    "with -kernel; -h lists the options",
+	BAD("- belongs to no option, and there is no disk image of that name; -h lists the options",
 	    "-");
-	BAD("cs-01.qcow2 belongs to no option: disk images are not implemented yet, and a guest is "
-	    "started with -kernel; -h lists the options",
+	BAD("cs-01.qcow2 belongs to no option, and there is no disk image of that name; -h lists "
+	    "the options",
 	    "cs-01.qcow2");
 	BAD("kernel belongs to no option: did you mean -kernel?", "kernel");
 	BAD("-m needs a value: -h lists the options", "-m");
