@@ -273,6 +273,9 @@ static void last_words(int fd, char *text, size_t size)
 	line = line ? line + 1 : buf;
 	if (!strncmp(line, "qemu-nbd: ", 10))
 		line += 10;
+	/* The file is named in front of this already. */
+	if (!strncmp(line, "Failed to blk_new_open '", 24) && strstr(line, "': "))
+		line = strstr(line, "': ") + 3;
 	snprintf(text, size, "%s", line);
 }
 
