@@ -28,8 +28,7 @@ struct disk_bench {
 	struct pci_bus *pci;
 	struct loop *loop;
 	uint8_t *mem;
-	int fd;
-	char path[40];
+	int fd[2]; /* images: of a disk, of a CD */
 };
 
 static void bench_irq(struct accel *a, unsigned gsi, bool level)
@@ -58,14 +57,16 @@ static void bench_make(struct disk_bench *b)
 	b->ops = (struct accel_ops){.name = "bench", .irq = bench_irq, .msi = bench_msi};
 	b->a.ops = &b->ops;
 	b->mem = malloc(MEM);
-	b->fd = memfd_create("image", MFD_CLOEXEC);
+	for (unsigned i = 0; i < 2; i++) {
+		b->fd[i] = memfd_create("image", MFD_CLOEXEC);
+		if (b->fd[i] < 0 || ftruncate(b->fd[i], IMAGE_SIZE))
+			abort();
+	}
 	b->loop = loop_new("bench", NULL, NULL);
 	b->a.mem = (struct guest_mem){
 		.fd = -1, .n = 1, .r = {{.gpa = BASE, .size = MEM, .host = b->mem}}};
-	if (!b->mem || b->fd < 0 || !b->loop || ftruncate(b->fd, IMAGE_SIZE) ||
-	    bus_init(&b->bus, &b->a, NULL))
+	if (!b->mem || !b->loop || bus_init(&b->bus, &b->a, NULL))
 		abort();
-	snprintf(b->path, sizeof(b->path), "/proc/self/fd/%d", b->fd);
 	b->pci = pci_bus_new(&b->bus, bench_pirq, b, NULL);
 	if (!b->pci)
 		abort();
@@ -73,14 +74,17 @@ static void bench_make(struct disk_bench *b)
 
 static struct blk *bench_disk(struct disk_bench *b, bool cdrom)
 {
+	char path[40];
 	const struct blk_conf c = {.what = "bench",
-				   .file = b->path,
+				   .file = path,
 				   .format = "raw",
 				   .cdrom = cdrom,
 				   .cache = BLK_UNSAFE,
 				   .discard = true};
-	struct blk *d = blk_new("bench", &c, NULL);
+	struct blk *d;
 
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", b->fd[cdrom]);
+	d = blk_new("bench", &c, NULL);
 	if (!d)
 		abort();
 	return d;
@@ -93,7 +97,7 @@ static void bench_begin(struct disk_bench *b, const uint8_t *mem, size_t size)
 
 	memcpy(b->mem, mem, n);
 	memset(b->mem + n, 0, MEM - n);
-	if (ftruncate(b->fd, 0) || ftruncate(b->fd, IMAGE_SIZE))
+	if (ftruncate(b->fd[0], 0) || ftruncate(b->fd[0], IMAGE_SIZE))
 		abort();
 }
 
