@@ -149,6 +149,12 @@ int pci_assign(struct pci_bus *p, uint64_t mmio32_base, uint64_t mmio32_end, uin
 	       const uint8_t pirq_to_irq[4], struct err *e);
 void pci_bus_reset(struct pci_bus *p);
 
+/* A PCI address "slot[.function]", both hexadecimal with or without 0x, slot 0 included; false when
+ * it is none. */
+bool pci_parse_slot(const char *value, int *devfn);
+/* What a device's addr= may be: the same, but not slot 0. e says what is allowed. */
+int pci_parse_addr(const char *value, int *devfn, struct err *e);
+
 /* Calls fn for each device in slot order. */
 void pci_for_each(struct pci_bus *p, void (*fn)(struct pci_dev *d, void *arg), void *arg);
 

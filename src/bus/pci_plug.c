@@ -274,3 +274,47 @@ int pci_assign(struct pci_bus *p, uint64_t mmio32_base, uint64_t mmio32_end, uin
 	free(w);
 	return rc;
 }
+
+/* --- addresses as people write them ---------------------------------------------------------- */
+
+/* One hexadecimal number up to max, ending at `end` or at the end of the text. */
+static const char *parse_hex(const char *s, char end, unsigned long max, unsigned long *out)
+{
+	char *rest;
+
+	if (!*s || strspn(s, "0123456789abcdefABCDEFxX") == 0)
+		return NULL;
+	errno = 0;
+	*out = strtoul(s, &rest, 16);
+	if (rest == s || errno || *out > max || (*rest && *rest != end))
+		return NULL;
+	return rest;
+}
+
+bool pci_parse_slot(const char *value, int *devfn)
+{
+	unsigned long slot = 0, fn = 0;
+	const char *rest = parse_hex(value, '.', PCI_SLOTS - 1, &slot);
+
+	if (rest && *rest)
+		rest = parse_hex(rest + 1, '\0', 7, &fn);
+	if (rest)
+		*devfn = (int)(slot << 3 | fn);
+	return rest != NULL;
+}
+
+int pci_parse_addr(const char *value, int *devfn, struct err *e)
+{
+	int at;
+
+	if (!pci_parse_slot(value, &at))
+		return err_set(e, EINVAL,
+			       "allowed are a slot 1 to 1f and a function 0 to 7, hexadecimal: "
+			       "addr=5 or addr=0x05.0");
+	if (at < 8)
+		return err_set(e, EINVAL,
+			       "slot 0 holds the host bridge; allowed are 1 to 1f, hexadecimal, "
+			       "or leave addr= out for the first free slot");
+	*devfn = at;
+	return 0;
+}

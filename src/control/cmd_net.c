@@ -65,7 +65,7 @@ static int parse_addr(const char *value, void *out, struct err *e)
 {
 	struct net_nic *n = out;
 
-	if (!nic_parse_slot(value, &n->devfn))
+	if (!pci_parse_slot(value, &n->devfn))
 		return err_set(e, EINVAL,
 			       "give the slot, 0x2 to 0x1f, and if need be the function, 0 to 7, "
 			       "e.g. addr=0x4 or addr=0x4.0x1");
@@ -598,14 +598,19 @@ int cmd_device(struct config *c, const char *name, const char *arg, FILE *out, s
 	char kind[64], what[40];
 	const char *rest = split_kind(arg, "driver=", kind, sizeof(kind));
 	const struct nic_model *m = nic_model_find(kind);
+	const struct disk_model *disk = disk_model_find(kind);
 	struct common k = {0};
 	struct conf_net *n;
 	void *opts;
 
-	if (cmd_is_help(kind))
+	if (cmd_is_help(kind)) {
+		cmd_disk_list(out);
 		return list_models(out);
+	}
 	if (!strcmp(kind, "VGA"))
 		return cmd_device_vga(c, name, rest, e);
+	if (disk)
+		return cmd_disk(c, name, disk, rest, out, e);
 	if (!m)
 		return unknown_model(name, " ", kind, e);
 	if (asks_help(rest))

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/util.h"
 #include "control/hmp.h"
@@ -42,6 +43,7 @@ KEEP(cmd_append, append)
 KEEP(cmd_qtest, qtest)
 KEEP(cmd_bios, bios)
 FLAG(cmd_nographic, nographic)
+FLAG(cmd_snapshot, snapshot)
 FLAG(cmd_no_reboot, no_reboot)
 FLAG(cmd_nodefaults, no_defaults)
 /* clang-format on */
@@ -74,6 +76,13 @@ static const struct cmd_opt options[] = {
 	{"fw_cfg", "[name=]name,…", "a file for firmware and guest; -fw_cfg help", cmd_fw_cfg},
 	{"debugcon", "dev", "what firmware writes to ports 0x402 and 0xe9; dev as for -serial",
 	 cmd_debugcon},
+	{"hda", "file", "disk image as first IDE disk; the same without -hda", cmd_image},
+	{"hdb", "file", "second disk of the first channel", cmd_image},
+	{"hdc", "file", "first disk of the second channel", cmd_image},
+	{"hdd", "file", "second disk of the second channel", cmd_image},
+	{"cdrom", "file", "CD image or drive of the host, in the place of -hdc", cmd_image},
+	{"drive", "file=…[,if=…][,…]", "a disk or CD drive in all detail; -drive help", cmd_drive},
+	{"snapshot", NULL, "what the guest writes to its disks is forgotten", cmd_snapshot},
 	{"net", "nic|user|…[,…]", "a card or a backend on hub (\"VLAN\") n; -net help lists them",
 	 cmd_net},
 	{"netdev", "kind,id=…[,…]", "a backend for the card that names it; -netdev help",
@@ -101,16 +110,9 @@ static const struct {
 	const char *name;
 	bool arg;
 } later[] = {
-	{"hda", true},
-	{"hdb", true},
-	{"hdc", true},
-	{"hdd", true},
 	{"fda", true},
 	{"fdb", true},
-	{"cdrom", true},
-	{"drive", true},
 	{"blockdev", true},
-	{"snapshot", false},
 	{"spice", true},
 	{"sdl", false},
 	{"curses", false},
@@ -213,7 +215,7 @@ FN(cmd_help)
 	}
 	fprintf(out,
 		"vmwire %s: runs a KVM guest and its network; takes qemu-kvm's options.\n"
-		"usage: vmwire [options]\n\n",
+		"usage: vmwire [options] [disk image]\n\n",
 		VMWIRE_VERSION);
 	for (unsigned i = 0; i < ARRAY_SIZE(options); i++) {
 		const struct cmd_opt *o = &options[i];
@@ -266,18 +268,20 @@ static bool is_net(const char *name)
 	       !strcmp(name, "device");
 }
 
-/* A word that is neither an option nor an option's argument. */
-static int stray(const char *word, struct err *e)
+/* A word that is neither an option nor an option's argument: a disk image. */
+static int image(const char *word, struct config *c, FILE *out, struct err *e)
 {
 	const struct cmd_opt *o = find(word);
 
-	if (o && *word)
+	if (o && *word && access(word, F_OK))
 		return err_set(e, EINVAL, "%.60s belongs to no option: did you mean -%s?", word,
 			       word);
-	return err_set(e, EINVAL,
-		       "%.60s belongs to no option: disk images are not implemented yet, and a "
-		       "guest is started with -kernel; -h lists the options",
-		       word);
+	if (access(word, F_OK))
+		return err_set(e, EINVAL,
+			       "%.60s belongs to no option, and there is no disk image of that "
+			       "name; -h lists the options",
+			       word);
+	return cmd_image(c, word, word, out, e);
 }
 
 /* The option argv[*i] and its argument; *i goes past both. */
@@ -289,7 +293,7 @@ static int one(int argc, char *const *argv, int *i, struct config *c, FILE *out,
 	int rc, n = 0;
 
 	if (word[0] != '-' || !word[1])
-		return stray(word, e);
+		return image(word, c, out, e);
 	name += *name == '-';
 	o = find(name);
 	if (!o)
@@ -374,7 +378,8 @@ static void markdown_one(const char *option, const struct opt_table *t, void *ar
 void cmdline_markdown(FILE *out)
 {
 	static const struct opt_table *const tables[] = {&smp_table,  &machine_table, &accel_table,
-							 &name_table, &boot_table,    &vnc_table};
+							 &name_table, &boot_table,    &vnc_table,
+							 &drive_table};
 
 	fprintf(out, "# Options\n\n"
 		     "Made from the option tables by `vmwire -help-markdown`; do not edit.\n"
@@ -399,6 +404,7 @@ void cmdline_markdown(FILE *out)
 		markdown_table(t, out);
 	}
 	cmd_net_for_each(markdown_one, out);
+	cmd_drive_for_each(markdown_one, out);
 }
 
 FN(cmd_markdown)

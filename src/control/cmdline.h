@@ -80,6 +80,20 @@ int cmd_netdev(struct config *c, const char *name, const char *arg, FILE *out, s
 int cmd_nic(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
 int cmd_device(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
 
+/* The handlers for disks: cmd_drive.c */
+extern const struct opt_table drive_table;
+int cmd_drive(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
+int cmd_image(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
+/* -device with a disk; rest: what stands behind the model. */
+int cmd_disk(struct config *c, const char *name, const struct disk_model *m, const char *rest,
+	     FILE *out, struct err *e);
+void cmd_disk_list(FILE *out);
+/* As cmd_net_for_each(). */
+void cmd_drive_for_each(void (*fn)(const char *option, const struct opt_table *t, void *arg),
+			void *arg);
+/* After the last option: places and names of drives, and the devices that name them. */
+int cmd_drives_finish(struct config *c, struct err *e);
+
 /*
  * n words that belong to no option, after an option of the network: if a slip of the pen (a blank)
  * split the option, fills e with the corrected option and returns -EINVAL; else 0. (V4)

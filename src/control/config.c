@@ -34,8 +34,21 @@ static void net_free(struct conf_net *n)
 	free(n->opts);
 }
 
+static void free_disks(struct config *c)
+{
+	for (unsigned i = 0; i < c->ndrives; i++)
+		opt_free(&drive_table, &c->drive[i].o);
+	for (unsigned i = 0; i < c->ndisks; i++) {
+		opt_free(c->disk[i].model->opts, c->disk[i].opts);
+		free(c->disk[i].opts);
+	}
+	free(c->drive);
+	free(c->disk);
+}
+
 void config_free(struct config *c)
 {
+	free_disks(c);
 	for (unsigned i = 0; i < c->nnet; i++)
 		net_free(&c->net[i]);
 	free(c->net);
@@ -71,6 +84,32 @@ struct conf_net *config_net_add(struct config *c, enum conf_kind kind, const cha
 	c->net = grown;
 	grown += c->nnet++;
 	*grown = (struct conf_net){.kind = kind, .hub = CONFIG_NO_HUB};
+	snprintf(grown->what, sizeof(grown->what), "%s", what);
+	return grown;
+}
+
+struct conf_drive *config_drive_add(struct config *c, const char *what)
+{
+	struct conf_drive *grown = realloc(c->drive, (c->ndrives + 1) * sizeof(*grown));
+
+	if (!grown)
+		return NULL;
+	c->drive = grown;
+	grown += c->ndrives++;
+	*grown = (struct conf_drive){0};
+	snprintf(grown->what, sizeof(grown->what), "%s", what);
+	return grown;
+}
+
+struct conf_disk *config_disk_add(struct config *c, const char *what)
+{
+	struct conf_disk *grown = realloc(c->disk, (c->ndisks + 1) * sizeof(*grown));
+
+	if (!grown)
+		return NULL;
+	c->disk = grown;
+	grown += c->ndisks++;
+	*grown = (struct conf_disk){0};
 	snprintf(grown->what, sizeof(grown->what), "%s", what);
 	return grown;
 }
@@ -416,6 +455,8 @@ int config_finish(struct config *c, struct err *e)
 {
 	int rc = check_machine(c, e);
 
+	if (!rc)
+		rc = cmd_drives_finish(c, e);
 	if (!rc)
 		rc = default_net(c, e);
 	if (!rc)

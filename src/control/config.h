@@ -13,6 +13,7 @@
 #include "display/vnc.h"
 #include "machine/machine.h"
 #include "machine/smbios.h"
+#include "block/disk.h"
 #include "net/backend/backend.h"
 #include "net/nic/nic.h"
 
@@ -35,6 +36,35 @@ struct conf_net {
 	const struct opt_table *table;	   /* of opts, NULL: none */
 	void *opts;			   /* the table's struct */
 	bool mac_made;			   /* NIC: nobody chose its address */
+};
+
+#define DRIVE_AUTO	 UINT32_MAX
+#define DRIVE_SERIAL_MAX 20u
+
+enum drive_if { DRIVE_IDE, DRIVE_VIRTIO, DRIVE_NONE };
+enum drive_media { DRIVE_DISK, DRIVE_CDROM };
+
+struct drive_opts {
+	char *file, *id, *format, *serial;
+	int iface, media, cache, discard, werror, rerror; /* enum drive_if, drive_media, … */
+	uint32_t index, bus,
+		unit; /* DRIVE_AUTO: not given; after config_finish() bus and unit are */
+	bool readonly, snapshot;
+};
+
+struct conf_drive {
+	char what[40]; /* as the user typed it: "-hda" */
+	struct drive_opts o;
+	bool placed, used;
+};
+
+/* A -device that is a disk. */
+struct conf_disk {
+	char what[40];
+	const struct disk_model *model;
+	void *opts;	/* the model's struct */
+	unsigned drive; /* index in config.drive, if has_drive */
+	bool has_drive;
 };
 
 enum conf_machine { MACHINE_PC, MACHINE_NONE };
@@ -62,7 +92,12 @@ struct config {
 	struct vnc_opts vnc;	     /* address NULL: no server */
 	bool vnc_default;	     /* nobody asked for it */
 	bool nographic, no_display, no_defaults, no_reboot;
-	bool no_net; /* -net none, -nic none */
+	bool no_net;   /* -net none, -nic none */
+	bool snapshot; /* of all disks */
+	struct conf_drive *drive;
+	unsigned ndrives;
+	struct conf_disk *disk;
+	unsigned ndisks;
 	struct conf_net *net;
 	unsigned nnet;
 };
@@ -73,6 +108,10 @@ void config_free(struct config *c); /* idempotent */
 
 /* A new entry at the end of c->net, zeroed but for kind and what. NULL when memory is out. */
 struct conf_net *config_net_add(struct config *c, enum conf_kind kind, const char *what);
+
+/* New entries at the ends of c->drive and c->disk, zeroed but for what. NULL: memory is out. */
+struct conf_drive *config_drive_add(struct config *c, const char *what);
+struct conf_disk *config_disk_add(struct config *c, const char *what);
 
 /* Frees entry i and closes the gap: entries move, as they do when the list grows. */
 void config_net_remove(struct config *c, unsigned i);

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "control/hmp_block.h"
 #include "control/version.h"
 
 #define LINE_MAX_LEN 1024
@@ -157,10 +158,13 @@ static const struct hmp_cmd cmds[] = {
 	 hmp_screendump},
 	{"sendkey", "keys [hold_ms]", "press keys together, e.g. ctrl-alt-f1, for a moment", 1,
 	 hmp_sendkey},
-	{"change", "vnc password text", "set the password of the VNC server", 2, hmp_change},
 	{"set_password", "vnc text", "the same", 2, hmp_set_password},
 	{"expire_password", "vnc now|never|+seconds|time", "until when it lets viewers in", 2,
 	 hmp_expire_password},
+	{"eject", "[-f] drive", "take the medium out of a CD drive; -f: also when it is locked", 1,
+	 hmp_eject},
+	{"change", "drive file [format] | vnc password text",
+	 "put another medium into a CD drive, or set the VNC server's password", 2, hmp_change},
 	{"announce_self", "", "let all cards tell their networks where they are", 0, hmp_announce},
 	{NULL},
 };

@@ -43,7 +43,7 @@ void hmp_announce(struct hmp *h, int argc, char **argv);
 /* hmp_display.c: screen, keyboard, VNC server. */
 void hmp_screendump(struct hmp *h, int argc, char **argv);
 void hmp_sendkey(struct hmp *h, int argc, char **argv);
-void hmp_change(struct hmp *h, int argc, char **argv);
+void hmp_change_vnc(struct hmp *h, int argc, char **argv);
 void hmp_set_password(struct hmp *h, int argc, char **argv);
 void hmp_expire_password(struct hmp *h, int argc, char **argv);
 void hmp_info_vnc(struct hmp *h, int argc, char **argv);

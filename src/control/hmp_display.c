@@ -51,7 +51,7 @@ void hmp_sendkey(struct hmp *h, int argc, char **argv)
 		complain(h, argv[0], &e);
 }
 
-void hmp_change(struct hmp *h, int argc, char **argv)
+void hmp_change_vnc(struct hmp *h, int argc, char **argv)
 {
 	struct vnc *v;
 	struct err e;

@@ -9,6 +9,7 @@
 
 #include "base/util.h"
 #include "control/hmp.h"
+#include "control/hmp_block.h"
 #include "control/version.h"
 
 struct sums {
@@ -266,6 +267,7 @@ const struct hmp_cmd hmp_info_cmds[] = {
 	{"usernet", "", "the user-mode network: flows, forwards, counters", 0, info_usernet},
 	{"vnc", "", "the VNC server and its viewers", 0, hmp_info_vnc},
 	{"mice", "", "the guest's pointing devices", 0, hmp_info_mice},
+	{"block", "[drive]", "the disks: images, media, counters", 0, hmp_info_block},
 	{"pci", "", "the devices in the guest's PCI slots", 0, info_pci},
 	{"status", "", "does the guest run", 0, info_status},
 	{"name", "", "the guest's name", 0, info_name},

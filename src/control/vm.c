@@ -184,10 +184,14 @@ static int assemble(struct vm *vm, struct err *e)
 		rc = open_consoles(vm, e);
 	if (!rc)
 		rc = vm_net_open(vm, e);
+	if (!rc)
+		rc = vm_block_open(vm, e);
 	if (!rc && pc)
 		rc = make_machine(vm, e);
 	if (!rc)
 		rc = vm_net_join(vm, e);
+	if (!rc)
+		rc = vm_block_make(vm, e);
 	if (!rc)
 		rc = vm_display_open(vm, e);
 	if (!rc)
@@ -255,6 +259,7 @@ void vm_free(struct vm *vm)
 	vm_display_close(vm);
 	vm_net_unjoin(vm);
 	machine_free(vm->machine);
+	vm_block_close(vm);
 	vm_net_close(vm);
 	chardev_close(vm->monitor);
 	chardev_close(vm->serial);

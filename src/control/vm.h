@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "block/ide.h"
 #include "control/config.h"
 #include "machine/chardev.h"
 #include "machine/machine.h"
@@ -35,6 +36,11 @@ struct vm {
 	struct chardev *serial, *monitor, *debugcon;
 	struct hmp *hmp;
 	struct vm_display *display; /* NULL: no guest */
+
+	struct blk **blk;	  /* conf->ndrives of them */
+	struct ide *ide;	  /* NULL: nothing is joined to it */
+	struct loop **disk_loops; /* of loops, those that disks have */
+	unsigned ndisk_loops;
 
 	struct vm_net *net; /* conf->nnet of them */
 	struct hub **hubs;
@@ -65,6 +71,8 @@ void vm_quit(struct vm *vm, int status);
 
 /* Opens the backends; before the machine is made. */
 int vm_net_open(struct vm *vm, struct err *e);
+/* A loop more, which runs when the VM does. */
+struct loop *vm_loop_add(struct vm *vm, const char *name, struct err *e);
 /* Makes the cards and joins everything. */
 int vm_net_join(struct vm *vm, struct err *e);
 /* Unjoins everything and frees the backends; the loops' threads have ended. */
@@ -92,6 +100,25 @@ int vm_net_loops(struct vm *vm, const struct vm_net *nic, const struct vm_net *b
 struct hub *vm_net_hub(struct vm *vm, unsigned id, struct err *e);
 /* The card or backend whose port this is; NULL: none, a hub's end. */
 struct vm_net *vm_net_of(struct vm *vm, const struct net_port *p);
+
+/* --- vm_block.c ------------------------------------------------------------------------------- */
+
+/* Opens the images; before the machine is made. */
+int vm_block_open(struct vm *vm, struct err *e);
+/* Makes the disks; behind the cards, whose slots come first. */
+int vm_block_make(struct vm *vm, struct err *e);
+void vm_block_close(struct vm *vm); /* the machine is gone */
+bool vm_block_has_loop(const struct vm *vm, const struct loop *l);
+/* The disk that the monitor calls name (its drive's id, or its device's), or NULL. */
+struct blk *vm_block_find(struct vm *vm, const char *name);
+/* Takes the medium out of a CD drive; not while the guest has locked it, unless forced. [control]
+ */
+int vm_block_eject(struct vm *vm, const char *name, bool force, struct err *e);
+/* Puts a file into a CD drive, in place of what is in it. format NULL: what it looks like. */
+int vm_block_change(struct vm *vm, const char *name, const char *file, const char *format,
+		    struct err *e);
+/* What a drive's options say of its image. */
+void vm_block_conf(const struct conf_drive *d, struct blk_conf *c);
 
 /* --- vm_mac.c --------------------------------------------------------------------------------- */
 

@@ -14,7 +14,7 @@
 #include "control/cmdline.h"
 #include "control/vm.h"
 
-static struct loop *add_loop(struct vm *vm, const char *name, struct err *e)
+struct loop *vm_loop_add(struct vm *vm, const char *name, struct err *e)
 {
 	struct loop **grown = realloc(vm->loops, (vm->nloops + 1) * sizeof(struct loop *));
 	struct loop *l;
@@ -38,6 +38,8 @@ static struct loop *add_loop(struct vm *vm, const char *name, struct err *e)
 
 static bool in_use(struct vm *vm, const struct loop *l)
 {
+	if (vm_block_has_loop(vm, l))
+		return true;
 	for (unsigned i = 0; i < vm->nhubs; i++) {
 		if (hub_loop(vm->hubs[i]) == l)
 			return true;
@@ -65,7 +67,7 @@ static struct loop *get_loop(struct vm *vm, const char *name, struct loop *const
 		if (!mine && !in_use(vm, vm->loops[i]))
 			return vm->loops[i];
 	}
-	return add_loop(vm, name, e);
+	return vm_loop_add(vm, name, e);
 }
 
 struct hub *vm_net_hub(struct vm *vm, unsigned id, struct err *e)
@@ -85,7 +87,7 @@ struct hub *vm_net_hub(struct vm *vm, unsigned id, struct err *e)
 	}
 	vm->hubs = grown;
 	snprintf(name, sizeof(name), "hub%u", id);
-	l = add_loop(vm, name, e);
+	l = vm_loop_add(vm, name, e);
 	grown[vm->nhubs] = l ? hub_new(id, l, e) : NULL;
 	return grown[vm->nhubs] ? grown[vm->nhubs++] : NULL;
 }

@@ -463,6 +463,13 @@ struct i8042 *machine_keyboard(struct machine *m)
 	return m->keyboard;
 }
 
+void machine_isa_irq(void *opaque, unsigned irq, bool level)
+{
+	struct machine *m = opaque;
+
+	isa_irqs_line(&m->irqs, irq, level);
+}
+
 int machine_start(struct machine *m, struct err *e)
 {
 	int rc = prepare(m, e);

@@ -88,6 +88,9 @@ struct accel *machine_accel(struct machine *m);
 struct vga *machine_vga(struct machine *m); /* NULL: none */
 struct i8042 *machine_keyboard(struct machine *m);
 
+/* An ISA device's interrupt line, 0 … 15; m: the machine. Any thread. */
+void machine_isa_irq(void *m, unsigned irq, bool level);
+
 /* Loads the kernel, assigns PCI resources, makes ACPI tables, or leaves all that to the firmware,
  * and starts the vCPUs. */
 int machine_start(struct machine *m, struct err *e);

@@ -134,6 +134,7 @@ struct isa_irqs {
 	pthread_mutex_t lock;
 	uint8_t route[4]; /* IRQ of PIRQ A–D, 0: none */
 	bool pirq[4], sci;
+	uint16_t isa;	/* lines that ISA devices hold up */
 	uint16_t level; /* what was last told to the interrupt controllers */
 };
 void isa_irqs_init(struct isa_irqs *q, struct accel *a);
@@ -141,6 +142,7 @@ void isa_irqs_exit(struct isa_irqs *q);
 void isa_irqs_pirq(void *opaque, unsigned pirq, bool level);
 void isa_irqs_route(struct isa_irqs *q, unsigned pirq, uint8_t irq);
 void isa_irqs_sci(struct isa_irqs *q, bool level);
+void isa_irqs_line(struct isa_irqs *q, unsigned irq, bool level);
 
 struct pm;
 struct pm *pm_add(struct pci_bus *p, struct loop *control, const struct clock *clock,

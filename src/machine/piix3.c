@@ -42,7 +42,7 @@ void isa_irqs_exit(struct isa_irqs *q)
 
 static void settle(struct isa_irqs *q)
 {
-	unsigned want = q->sci ? 1u << PC_IRQ_SCI : 0;
+	unsigned want = q->isa | (q->sci ? 1u << PC_IRQ_SCI : 0);
 
 	for (unsigned i = 0; i < 4; i++)
 		if (q->pirq[i] && q->route[i])
@@ -77,6 +77,14 @@ void isa_irqs_sci(struct isa_irqs *q, bool level)
 {
 	pthread_mutex_lock(&q->lock);
 	q->sci = level;
+	settle(q);
+	pthread_mutex_unlock(&q->lock);
+}
+
+void isa_irqs_line(struct isa_irqs *q, unsigned irq, bool level)
+{
+	pthread_mutex_lock(&q->lock);
+	q->isa = (uint16_t)(level ? q->isa | 1u << irq : q->isa & ~(1u << irq));
 	settle(q);
 	pthread_mutex_unlock(&q->lock);
 }

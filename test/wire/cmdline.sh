@@ -87,7 +87,7 @@ done <<'END'
 -netdev macvtap,id=n0,lnik=eth0|lnik= is not an option|-netdev macvtap,id=n0,link=eth0
 -nic bridge,br=br0,modle=virtio|modle= is not an option|-nic bridge,br=br0,model=virtio
 END
-bad "-hda is not implemented yet: -h lists what is" -hda disk.img
+bad "-fda is not implemented yet: -h lists what is" -fda disk.img
 mkfifo "$tmp/fifo"
 bad "-kernel: $tmp/fifo is not a regular file" -net none -kernel "$tmp/fifo"
 rm "$tmp/fifo"

@@ -79,45 +79,7 @@ void nic_info(char *buf, size_t len, uint64_t mac)
 		 b[5]);
 }
 
-/* One hexadecimal number up to max, ending at `end` or at the end of the text. */
-static const char *parse_hex(const char *s, char end, unsigned long max, unsigned long *out)
-{
-	char *rest;
-
-	if (!*s || strspn(s, "0123456789abcdefABCDEFxX") == 0)
-		return NULL;
-	errno = 0;
-	*out = strtoul(s, &rest, 16);
-	if (rest == s || errno || *out > max || (*rest && *rest != end))
-		return NULL;
-	return rest;
-}
-
-bool nic_parse_slot(const char *value, int *devfn)
-{
-	unsigned long slot = 0, fn = 0;
-	const char *rest = parse_hex(value, '.', PCI_SLOTS - 1, &slot);
-
-	if (rest && *rest)
-		rest = parse_hex(rest + 1, '\0', 7, &fn);
-	if (rest)
-		*devfn = (int)(slot << 3 | fn);
-	return rest != NULL;
-}
-
 int nic_parse_addr(const char *value, void *out, struct err *e)
 {
-	struct nic_conf *c = out;
-	int devfn;
-
-	if (!nic_parse_slot(value, &devfn))
-		return err_set(e, EINVAL,
-			       "allowed are a slot 1 to 1f and a function 0 to 7, hexadecimal: "
-			       "addr=5 or addr=0x05.0");
-	if (devfn < 8)
-		return err_set(e, EINVAL,
-			       "slot 0 holds the host bridge; allowed are 1 to 1f, hexadecimal, "
-			       "or leave addr= out for the first free slot");
-	c->devfn = devfn;
-	return 0;
+	return pci_parse_addr(value, &((struct nic_conf *)out)->devfn, e);
 }

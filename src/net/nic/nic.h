@@ -51,10 +51,6 @@ struct nic_model {
 	int (*create)(const void *opts, struct pci_bus *bus, struct nic **out, struct err *e);
 };
 
-/* A PCI address "slot[.function]", both hexadecimal with or without 0x, slot 0 included; false when
- * it is none. */
-bool nic_parse_slot(const char *value, int *devfn);
-
 /* NULL-terminated. */
 const struct nic_model *const *nic_models(void);
 const struct nic_model *nic_model_find(const char *name); /* name or alias */

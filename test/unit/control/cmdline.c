@@ -136,11 +136,10 @@ static void word_errors(void **state)
 	BAD("-spice is not implemented yet: -h lists what is", "--spice", "port=1");
 	BAD("-kernal is not an option: did you mean -kernel? -h lists all", "-kernal", "x");
 	BAD("-foo is not an option: -h lists all", "-foo");
-	BAD("- belongs to no option: disk images are not implemented yet, and a guest is started "
-	    "with -kernel; -h lists the options",
+	BAD("- belongs to no option, and there is no disk image of that name; -h lists the options",
 	    "-");
-	BAD("cs-01.qcow2 belongs to no option: disk images are not implemented yet, and a guest is "
-	    "started with -kernel; -h lists the options",
+	BAD("cs-01.qcow2 belongs to no option, and there is no disk image of that name; -h lists "
+	    "the options",
 	    "cs-01.qcow2");
 	BAD("kernel belongs to no option: did you mean -kernel?", "kernel");
 	BAD("-m needs a value: -h lists the options", "-m");
