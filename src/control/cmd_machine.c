@@ -289,35 +289,6 @@ int cmd_cpu(struct config *c, const char *name, const char *arg, FILE *out, stru
 		       name, arg);
 }
 
-/* --- -name ---------------------------------------------------------------------------------- */
-
-struct name_args {
-	char *guest;
-};
-
-static const struct opt name_opts[] = {
-	{"guest", OPT_STR, offsetof(struct name_args, guest), .arg = "name",
-	 .help = "the guest's name; its MAC addresses are derived from it"},
-	{"process", OPT_STR, .missing = "not implemented yet"},
-	{"debug-threads", OPT_BOOL, .missing = "not implemented yet: threads always have names"},
-	{NULL},
-};
-const struct opt_table name_table = {"-name",	"a name for the guest",	  "guest",
-				     name_opts, sizeof(struct name_args), NULL};
-
-int cmd_name(struct config *c, const char *name, const char *arg, FILE *out, struct err *e)
-{
-	struct name_args n;
-	int rc = opt_parse(&name_table, name, arg, &n, e);
-
-	(void)out;
-	if (rc)
-		return rc;
-	free(c->name);
-	c->name = n.guest;
-	return 0;
-}
-
 /* --- consoles ------------------------------------------------------------------------------- */
 
 /* Is spec one that chardev_open() has? The paths are looked at when it is opened. */

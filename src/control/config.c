@@ -47,6 +47,7 @@ void config_free(struct config *c)
 	free(c->name);
 	free(c->serial);
 	free(c->monitor);
+	process_conf_free(&c->process);
 	*c = (struct config){0};
 }
 
@@ -285,6 +286,11 @@ static int check_machine(struct config *c, struct err *e)
 	return 0;
 }
 
+static bool is_stdio(const char *spec)
+{
+	return spec && !strcmp(spec, "stdio");
+}
+
 /* Where serial port and monitor go when nobody said: as -nographic of QEMU has it. */
 static int consoles(struct config *c, struct err *e)
 {
@@ -309,6 +315,13 @@ static int consoles(struct config *c, struct err *e)
 		free(c->monitor);
 		c->monitor = NULL;
 	}
+	if (c->process.daemonize && (c->nographic || is_stdio(c->serial) || is_stdio(c->monitor)))
+		return err_set(e, EINVAL,
+			       "%s: -daemonize leaves the terminal: leave one of the two out, or "
+			       "give a socket, e.g. -serial unix:PATH,server=on,wait=off",
+			       c->nographic	     ? "-nographic"
+			       : is_stdio(c->serial) ? "-serial stdio"
+						     : "-monitor stdio");
 	if (c->serial && c->monitor && !strcmp(c->serial, "stdio") && !strcmp(c->monitor, "stdio"))
 		return err_set(e, EBUSY,
 			       "-serial stdio and -monitor stdio want the same terminal: give "

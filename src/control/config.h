@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "control/process.h"
 #include "net/backend/backend.h"
 #include "net/nic/nic.h"
 
@@ -51,6 +52,7 @@ struct config {
 	bool no_net; /* -net none, -nic none */
 	struct conf_net *net;
 	unsigned nnet;
+	struct process_conf process;
 };
 
 /* Fills in the defaults of a VM nobody described. */

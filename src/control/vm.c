@@ -20,6 +20,8 @@
 #include "base/util.h"
 #include "control/hmp.h"
 
+#define GRACE_S 30u /* for a guest that was asked to shut down by a signal */
+
 void vm_quit(struct vm *vm, int status)
 {
 	/* The first reason counts: no signal makes a success of what has failed. */
@@ -32,15 +34,39 @@ void vm_quit(struct vm *vm, int status)
 
 /* --- signals -------------------------------------------------------------------------------- */
 
+static void on_grace(struct loop_timer *t)
+{
+	struct vm *vm = container_of(t, struct vm, grace);
+
+	log_line("the guest has not shut down within %u s and is switched off", GRACE_S);
+	vm_quit(vm, 0);
+}
+
+/*
+ * The power button first: a guest that listens to it shuts down in order. One that does not (no
+ * driver for it yet, or it is stopped) is switched off at once, and so is any guest by a second
+ * signal, by SIGQUIT, or when the time is over.
+ */
 static void on_signal(struct loop_fd *w, uint32_t events)
 {
 	struct vm *vm = container_of(w, struct vm, sig_w);
 	struct signalfd_siginfo info;
+	const char *name;
 
 	(void)events;
 	if (read(vm->sigfd, &info, sizeof(info)) != sizeof(info))
 		return;
-	log_line("ended by signal %u (%s)", info.ssi_signo, strsignal((int)info.ssi_signo));
+	name = strsignal((int)info.ssi_signo);
+	if (info.ssi_signo != SIGQUIT && !vm->grace.heap && !vm->ending && vm->machine &&
+	    machine_running(vm->machine) && machine_powerdown(vm->machine)) {
+		log_line("signal %u (%s): the guest shuts down; it is switched off in %u s, or by "
+			 "a second signal",
+			 info.ssi_signo, name, GRACE_S);
+		vm->grace.fn = on_grace;
+		loop_timer_set(vm->control, &vm->grace, loop_now(vm->control) + GRACE_S * NS_PER_S);
+		return;
+	}
+	log_line("ended by signal %u (%s)", info.ssi_signo, name);
 	vm_quit(vm, 0);
 }
 
@@ -78,6 +104,7 @@ static void on_event(void *opaque, enum machine_event ev, const char *text)
 		vm_quit(vm, 0);
 		break;
 	case MACHINE_RESET:
+		log_extra("cpu_reset", "the machine was reset");
 		if (vm->conf->no_reboot)
 			vm_quit(vm, 0);
 		break;
@@ -144,7 +171,8 @@ static int open_consoles(struct vm *vm, struct err *e)
 /* Said when all is well: a start that fails says why in one line and nothing else. */
 static void notes(const struct config *c)
 {
-	if (!c->serial && !c->nographic && !c->no_display && !c->no_defaults && c->kernel)
+	if (!c->serial && !c->nographic && !c->no_display && !c->no_defaults && c->kernel &&
+	    !c->process.daemonize)
 		log_line("the guest has no console: -nographic shows its serial port here");
 }
 
@@ -197,7 +225,7 @@ struct vm *vm_new(struct config *c, struct err *e)
 	return vm;
 }
 
-static int start(struct vm *vm, struct err *e)
+int vm_start(struct vm *vm, struct err *e)
 {
 	for (unsigned i = 0; i < vm->nloops; i++) {
 		int rc = loop_start(vm->loops[i], e);
@@ -214,12 +242,6 @@ static int start(struct vm *vm, struct err *e)
 
 int vm_run(struct vm *vm)
 {
-	struct err e;
-
-	if (start(vm, &e)) {
-		log_err(&e);
-		return 1;
-	}
 	loop_run(vm->control);
 	return vm->status;
 }
@@ -240,8 +262,10 @@ void vm_free(struct vm *vm)
 	vm_net_close(vm);
 	chardev_close(vm->monitor);
 	chardev_close(vm->serial);
-	if (vm->control)
+	if (vm->control) {
+		loop_timer_del(vm->control, &vm->grace);
 		loop_del_fd(vm->control, &vm->sig_w);
+	}
 	loop_free(vm->control);
 	if (vm->sigfd >= 0)
 		close(vm->sigfd);

@@ -3,7 +3,8 @@
  * A running VM: what assembly made out of a configuration. All of it lives on the control loop,
  * which the calling thread runs; every queue of a wire has a loop, and a thread, of its own.
  *
- * Life: vm_new() -> vm_run() -> vm_free(). vm_free() undoes whatever vm_new() got done.
+ * Life: vm_new() -> vm_start() -> vm_run() -> vm_free(). vm_free() undoes whatever vm_new() got
+ * done.
  */
 #ifndef CONTROL_VM_H
 #define CONTROL_VM_H
@@ -44,6 +45,7 @@ struct vm {
 
 	int sigfd;
 	struct loop_fd sig_w;
+	struct loop_timer grace; /* runs while the guest shuts down because of a signal */
 	sigset_t old_signals;
 	int status; /* exit status */
 	bool ending;
@@ -52,7 +54,9 @@ struct vm {
 /* c is used until vm_free(). Returns NULL and fills e. */
 struct vm *vm_new(struct config *c, struct err *e);
 
-/* Runs the guest until it ends; returns the exit status of the program. */
+/* Starts the guest. Returns 0 or -errno with e. */
+int vm_start(struct vm *vm, struct err *e);
+/* After vm_start(): runs until the guest ends; returns the exit status of the program. */
 int vm_run(struct vm *vm);
 void vm_free(struct vm *vm); /* NULL is allowed */
 

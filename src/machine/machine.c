@@ -394,9 +394,9 @@ void machine_reset(struct machine *m)
 		do_reset(m);
 }
 
-void machine_powerdown(struct machine *m)
+bool machine_powerdown(struct machine *m)
 {
-	pm_button(m->pm);
+	return pm_button(m->pm);
 }
 
 void machine_plugged(struct machine *m, const struct pci_dev *d)

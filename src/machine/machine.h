@@ -54,10 +54,11 @@ struct accel *machine_accel(struct machine *m);
 /* Loads the kernel, assigns PCI resources, makes ACPI tables and starts the vCPUs. */
 int machine_start(struct machine *m, struct err *e);
 
-void machine_pause(struct machine *m);	   /* monitor: stop */
-void machine_resume(struct machine *m);	   /* monitor: cont */
-void machine_reset(struct machine *m);	   /* monitor: system_reset */
-void machine_powerdown(struct machine *m); /* presses the ACPI power button */
+void machine_pause(struct machine *m);	/* monitor: stop */
+void machine_resume(struct machine *m); /* monitor: cont */
+void machine_reset(struct machine *m);	/* monitor: system_reset */
+/* Presses the ACPI power button. True: the guest has its interrupt switched on. */
+bool machine_powerdown(struct machine *m);
 
 /* PCI hot-plug: tells the guest that d was plugged in; asks it to eject d (unplug() follows when
  * it has, which may be never). */

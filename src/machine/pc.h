@@ -114,7 +114,7 @@ struct pm *pm_add(struct pci_bus *p, struct loop *control, const struct clock *c
 		  struct isa_irqs *q, const struct pc_power *power, struct err *e);
 /* Maps the registers at base and switches to ACPI mode, as firmware does. */
 void pm_enable(struct pm *pm, uint16_t base);
-void pm_button(struct pm *pm);
+bool pm_button(struct pm *pm); /* true: the guest has its interrupt on */
 /* General-purpose event n's cause stands (its status cannot be cleared) or is gone (the status
  * waits to be cleared). Bus lock held or control loop. */
 void pm_gpe(struct pm *pm, unsigned n, bool level);
