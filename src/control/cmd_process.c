@@ -132,6 +132,73 @@ int cmd_name(struct config *c, const char *name, const char *arg, FILE *out, str
 	return rc;
 }
 
+/* --- -sandbox ------------------------------------------------------------------------------- */
+
+struct sandbox_args {
+	bool on;
+	int obsolete, elevate, spawn, resource;
+};
+
+enum { ALLOW_DEFAULT, ALLOW, DENY, CHILDREN };
+
+static const char *const allow_deny[] = {"default", "allow", "deny", NULL};
+static const char *const elevate_names[] = {"default", "allow", "deny", "children", NULL};
+
+#define OFF(m) offsetof(struct sandbox_args, m)
+static const struct opt sandbox_opts[] = {
+	{"enable", OPT_BOOL, OFF(on),
+	 .help = "system calls and files that threads do not need are refused (default on)"},
+	{"spawn", OPT_ENUM, OFF(spawn), .names = allow_deny, .arg = "allow|deny",
+	 .help = "deny: no program is run once the guest runs, no downscript= either (default "
+		 "allow)"},
+	{"obsolete", OPT_ENUM, OFF(obsolete), .names = allow_deny, .arg = "deny",
+	 .help = "only deny, which is always so"},
+	{"elevateprivileges", OPT_ENUM, OFF(elevate), .names = elevate_names, .arg = "deny",
+	 .help = "only deny, which is always so"},
+	{"resourcecontrol", OPT_ENUM, OFF(resource), .names = allow_deny, .arg = "deny",
+	 .help = "only deny, which is always so"},
+	{NULL},
+};
+#undef OFF
+const struct opt_table sandbox_table = {"-sandbox",
+					"what vmwire's threads may do while the guest runs",
+					"enable",
+					sandbox_opts,
+					sizeof(struct sandbox_args),
+					NULL};
+
+static bool gives(int v)
+{
+	return v == ALLOW || v == CHILDREN;
+}
+
+int cmd_sandbox(struct config *c, const char *name, const char *arg, FILE *out, struct err *e)
+{
+	struct sandbox_args a;
+	const char *wrong;
+	int rc;
+
+	if (cmd_is_help(arg)) {
+		fprintf(out, "Sandbox (%s on|off):\n", name);
+		opt_help(&sandbox_table, out);
+		return CMDLINE_DONE;
+	}
+	rc = opt_parse(&sandbox_table, name, arg, &a, e);
+	if (rc)
+		return rc;
+	wrong = gives(a.obsolete)   ? "obsolete"
+		: gives(a.elevate)  ? "elevateprivileges"
+		: gives(a.resource) ? "resourcecontrol"
+				    : NULL;
+	if (wrong && a.on)
+		return err_set(e, ENOTSUP,
+			       "%s %.60s: %s can only be deny: leave it out, or give -sandbox off",
+			       name, arg, wrong);
+	c->sandbox.state = a.on ? SANDBOX_ON : SANDBOX_OFF;
+	c->sandbox.no_spawn = a.on && a.spawn == DENY;
+	return 0;
+}
+
 /* --- -msg ----------------------------------------------------------------------------------- */
 
 struct msg_args {

@@ -76,6 +76,7 @@ static const struct cmd_opt options[] = {
 	{"pidfile", "file", "keep the process's number in a file, which is removed at the end",
 	 cmd_pidfile},
 	{"runas", "user|uid:gid", "become this user when everything is opened", cmd_runas},
+	{"sandbox", "on|off[,…]", "refuse what threads need not do (default on)", cmd_sandbox},
 	{"D", "file", "the log goes to a file once the guest runs", cmd_log_file},
 	{"d", "item[,…]", "say more in the log; -d help lists the items", cmd_log_items},
 	{"msg", "timestamp=on", "how lines of the log look", cmd_msg},
@@ -114,35 +115,13 @@ static const struct {
 	const char *name;
 	bool arg;
 } later[] = {
-	{"hda", true},
-	{"hdb", true},
-	{"hdc", true},
-	{"hdd", true},
-	{"fda", true},
-	{"fdb", true},
-	{"cdrom", true},
-	{"drive", true},
-	{"blockdev", true},
-	{"snapshot", false},
-	{"boot", true},
-	{"bios", true},
-	{"vnc", true},
-	{"sandbox", true},
-	{"S", false},
-	{"qmp", true},
-	{"mon", true},
-	{"chardev", true},
-	{"k", true},
-	{"object", true},
-	{"global", true},
-	{"smbios", true},
-	{"uuid", true},
-	{"rtc", true},
-	{"no-shutdown", false},
-	{"action", true},
-	{"fw_cfg", true},
-	{"option-rom", true},
-	{"L", true},
+	{"hda", true},	    {"hdb", true},	 {"hdc", true},	       {"hdd", true},
+	{"fda", true},	    {"fdb", true},	 {"cdrom", true},      {"drive", true},
+	{"blockdev", true}, {"snapshot", false}, {"boot", true},       {"bios", true},
+	{"vnc", true},	    {"S", false},	 {"qmp", true},	       {"mon", true},
+	{"chardev", true},  {"k", true},	 {"object", true},     {"global", true},
+	{"smbios", true},   {"uuid", true},	 {"rtc", true},	       {"no-shutdown", false},
+	{"action", true},   {"fw_cfg", true},	 {"option-rom", true}, {"L", true},
 };
 
 FN(cmd_version)
@@ -358,8 +337,8 @@ static void markdown_one(const char *option, const struct opt_table *t, void *ar
 
 void cmdline_markdown(FILE *out)
 {
-	static const struct opt_table *const tables[] = {&smp_table, &machine_table, &accel_table,
-							 &name_table, &msg_table};
+	static const struct opt_table *const tables[] = {
+		&smp_table, &machine_table, &accel_table, &name_table, &msg_table, &sandbox_table};
 
 	fprintf(out, "# Options\n\n"
 		     "Made from the option tables by `vmwire -help-markdown`; do not edit.\n"

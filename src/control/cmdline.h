@@ -49,7 +49,7 @@ int cmd_monitor(struct config *c, const char *name, const char *arg, FILE *out, 
 int cmd_display(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
 
 /* The handlers for the process: cmd_process.c */
-extern const struct opt_table name_table, msg_table;
+extern const struct opt_table name_table, msg_table, sandbox_table;
 int cmd_name(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
 int cmd_daemonize(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
 int cmd_pidfile(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
@@ -57,6 +57,8 @@ int cmd_log_file(struct config *c, const char *name, const char *arg, FILE *out,
 int cmd_log_items(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
 int cmd_runas(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
 int cmd_msg(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
+
+int cmd_sandbox(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
 
 /* A file of options: readconfig.c */
 int cmd_readconfig(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);

@@ -397,6 +397,8 @@ int config_finish(struct config *c, struct err *e)
 {
 	int rc = check_machine(c, e);
 
+	c->process.no_launcher = c->sandbox.state == SANDBOX_OFF && !c->process.runas;
+	c->process.no_spawn = c->sandbox.no_spawn;
 	if (!rc)
 		rc = default_net(c, e);
 	if (!rc)

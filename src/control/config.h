@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "control/process.h"
+#include "control/sandbox.h"
 #include "net/backend/backend.h"
 #include "net/nic/nic.h"
 
@@ -53,6 +54,7 @@ struct config {
 	struct conf_net *net;
 	unsigned nnet;
 	struct process_conf process;
+	struct sandbox_conf sandbox;
 };
 
 /* Fills in the defaults of a VM nobody described. */

@@ -25,12 +25,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/await.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "net/host/launcher.h"
 
 void process_conf_free(struct process_conf *c)
 {
@@ -91,7 +93,7 @@ static int await_child(int fd)
 	return 1;
 }
 
-static void block_ends(void)
+static void block_ends(sigset_t *old)
 {
 	sigset_t s;
 
@@ -100,7 +102,7 @@ static void block_ends(void)
 	sigaddset(&s, SIGTERM);
 	sigaddset(&s, SIGHUP);
 	sigaddset(&s, SIGQUIT);
-	pthread_sigmask(SIG_BLOCK, &s, NULL);
+	pthread_sigmask(SIG_BLOCK, &s, old);
 }
 
 /* Twice, so that no terminal can become ours by being opened. 0 in the guest's process, else
@@ -261,14 +263,16 @@ int process_begin(struct process *p, const struct process_conf *c, const char *n
 {
 	int rc;
 
-	*p = (struct process){.conf = c, .parent = -1, .log = -1, .pidfd = -1};
+	*p = (struct process){.conf = c, .parent = -1, .log = -1, .launcher = -1, .pidfd = -1};
+	pthread_sigmask(SIG_BLOCK, NULL, &p->old_signals);
 	if (c->runas && (rc = may_become(c->runas, e)))
 		return rc;
+	unsetenv(LAUNCHER_ENV);
 	rc = set_up_log(p, name, e);
 	fflush(NULL);
 	/* Until the control loop reads them; one that comes before is not to kill us with the pid
 	 * file still there. */
-	block_ends();
+	block_ends(&p->old_signals);
 	if (!rc && c->daemonize)
 		rc = go_background(p, status, e);
 	if (rc)
@@ -277,6 +281,10 @@ int process_begin(struct process *p, const struct process_conf *c, const char *n
 		prctl(PR_SET_NAME, c->title);
 	if (c->pidfile)
 		rc = take_pidfile(p, c->pidfile, e);
+	if (!rc && !c->no_launcher) {
+		p->launcher = launcher_start(&p->launcher_pid, e);
+		rc = MIN(p->launcher, 0);
+	}
 	if (!rc)
 		log_extra("process", "process %d%s", (int)getpid(),
 			  c->daemonize ? " is in the background" : "");
@@ -338,6 +346,9 @@ int process_ready(struct process *p, struct err *e)
 	/* Not before: whoever starts us reads on stderr why a start has failed. */
 	if (p->log >= 0 && dup2(p->log, STDERR_FILENO) < 0)
 		return err_set(e, errno, "-D %s: %s", p->conf->log, strerror(errno));
+	/* It ends, and who asks it is told so. */
+	if (p->launcher >= 0 && p->conf->no_spawn)
+		shutdown(p->launcher, SHUT_RDWR);
 	log_extra("process", "process %d: the guest runs", (int)getpid());
 	return p->parent >= 0 ? let_go(p, e) : 0;
 }
@@ -357,11 +368,14 @@ void process_end(struct process *p, int status)
 	p->pidpath = NULL;
 	if (p->log >= 0)
 		close(p->log);
-	p->log = -1;
+	if (p->launcher >= 0)
+		launcher_end(p->launcher, p->launcher_pid);
+	p->log = p->launcher = -1;
 	if (p->parent >= 0) {
 		if (write(p->parent, &byte, 1) < 0)
 			log_extra("process", "nobody waited for the start");
 		close(p->parent);
 		p->parent = -1;
 	}
+	pthread_sigmask(SIG_SETMASK, &p->old_signals, NULL);
 }

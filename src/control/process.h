@@ -11,6 +11,7 @@
 #ifndef CONTROL_PROCESS_H
 #define CONTROL_PROCESS_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -25,16 +26,21 @@ struct process_conf {
 	char *runas;
 	char *title; /* -name process= */
 	bool msg_time, msg_name;
+	bool no_launcher; /* -sandbox off and no -runas: programs are our children */
+	bool no_spawn;	  /* no programs once the guest runs */
 };
 
 void process_conf_free(struct process_conf *c); /* idempotent */
 
 struct process {
 	const struct process_conf *conf;
-	int parent; /* pipe to the process that waits for the start; -1: none */
-	int log;    /* the file of -D, which becomes stderr when the guest runs; -1: none */
-	int pidfd;  /* the pid file, locked; -1: none */
+	int parent;   /* pipe to the process that waits for the start; -1: none */
+	int log;      /* the file of -D, which becomes stderr when the guest runs; -1: none */
+	int launcher; /* its socket (launcher.h); -1: none */
+	pid_t launcher_pid;
+	int pidfd; /* the pid file, locked; -1: none */
 	char *pidpath;
+	sigset_t old_signals;
 };
 
 enum process_role {
@@ -57,7 +63,8 @@ int process_drop(struct process *p, struct err *e);
  * -errno with e. */
 int process_ready(struct process *p, struct err *e);
 
-/* The end: removes the pid file, and tells a parent that still waits. Idempotent. */
+/* The end: removes the pid file, and tells a parent that still waits. A signal that ended the start
+ * is let through. Idempotent. */
 void process_end(struct process *p, int status);
 
 /* Checks -runas's argument: USER, or UID:GID. Returns 0 or -errno with e; what: the option. */

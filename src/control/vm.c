@@ -124,7 +124,9 @@ static int make_machine(struct vm *vm, struct err *e)
 		       .vcpus = c->cpus,
 		       .qtest = c->qtest,
 		       .control = vm->control,
-		       .clock = &vm->clock},
+		       .clock = &vm->clock,
+		       .enter = sandbox_accel,
+		       .enter_arg = &vm->sandboxed},
 		.ram = c->ram,
 		.cpus = c->cpus,
 		.kernel = c->kernel,
@@ -227,12 +229,12 @@ struct vm *vm_new(struct config *c, struct err *e)
 
 int vm_start(struct vm *vm, struct err *e)
 {
-	for (unsigned i = 0; i < vm->nloops; i++) {
-		int rc = loop_start(vm->loops[i], e);
+	int rc = sandbox_start(&vm->conf->sandbox, &vm->sandboxed, &vm->landlocked, e);
 
-		if (rc)
-			return rc;
-	}
+	for (unsigned i = 0; !rc && i < vm->nloops; i++)
+		rc = vm_net_start_loop(vm, vm->loops[i], e);
+	if (rc)
+		return rc;
 	vm->started = true;
 	if (!vm->machine)
 		return 0;

@@ -47,7 +47,8 @@ struct vm {
 	struct loop_fd sig_w;
 	struct loop_timer grace; /* runs while the guest shuts down because of a signal */
 	sigset_t old_signals;
-	int status; /* exit status */
+	bool sandboxed, landlocked; /* as -sandbox came out */
+	int status;		    /* exit status */
 	bool ending;
 };
 
@@ -76,6 +77,9 @@ void vm_net_close(struct vm *vm);
 /* [control] Holds all queue loops between two batches, for a look at their state. */
 void vm_park(struct vm *vm);
 void vm_unpark(struct vm *vm);
+
+/* Starts the thread of a queue's loop, in the sandbox if there is one. */
+int vm_net_start_loop(struct vm *vm, struct loop *l, struct err *e);
 
 /* The port that the monitor calls name, or NULL. */
 struct vm_net *vm_net_find(struct vm *vm, const char *name);

@@ -327,7 +327,8 @@ if ip link add link up0 name probe type macvtap 2>/dev/null; then
 	is "SIGTERM" $status 0
 	check "deletes the link" gone vmwtap0
 	check "again" run -netdev macvtap,id=m,link=up0
-	guard=$(pgrep -P $pid -f vmwire-guard)
+	index=$(cat /sys/class/net/vmwtap0/ifindex)
+	guard=$(pgrep -f "vmwire-guard vmwtap0 $index")
 	check "a guard waits" test -n "$guard"
 	end KILL
 	check "after kill -9 the link goes" gone vmwtap0
