@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The command line's options that describe the machine and its consoles: memory, CPUs,
- * accelerator, machine type, serial port, monitor, display.
+ * accelerator, machine type, clock, serial port, monitor, display.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/util.h"
 #include "control/cmdline.h"
@@ -210,24 +211,44 @@ int cmd_enable_kvm(struct config *c, const char *name, const char *arg, FILE *ou
 
 struct machine_args {
 	char *type, *accel;
+	int fixed; /* what can have one value only, which is checked and not kept */
 };
 
+static const char *const only_off[] = {"off", NULL}, *const only_on[] = {"on", NULL};
+
 #define OFF(m) offsetof(struct machine_args, m)
+#define NEVER(n, text)                                                                             \
+	{                                                                                          \
+		(n), OPT_ENUM, OFF(fixed), .names = only_off, .help = "only off: " text            \
+	}
+#define ALWAYS(n)                                                                                  \
+	{                                                                                          \
+		(n), OPT_ENUM, OFF(fixed), .names = only_on, .help = "only on, which it always is" \
+	}
 static const struct opt machine_opts[] = {
 	{"type", OPT_STR, OFF(type), .arg = "pc|none",
-	 .help = "pc: i440FX and PIIX3 (default); none: networks only, no guest"},
+	 .help = "pc: i440FX and PIIX3 (default), also by QEMU's versions, pc-i440fx-…; none: "
+		 "networks only, no guest"},
 	{"accel", OPT_STR, OFF(accel), .arg = "kvm|qtest", .help = "as -accel"},
-	{"usb", OPT_BOOL, .missing = "not implemented yet"},
-	{"kernel_irqchip", OPT_BOOL, .missing = "not implemented yet: it is always on"},
-	{"kernel-irqchip", OPT_BOOL, .missing = "not implemented yet: it is always on"},
-	{"vmport", OPT_BOOL, .missing = "not implemented yet: there is none"},
-	{"dump-guest-core", OPT_BOOL, .missing = "not implemented yet"},
-	{"mem-merge", OPT_BOOL, .missing = "not implemented yet"},
-	{"acpi", OPT_BOOL, .missing = "not implemented yet: it is always on"},
-	{"hpet", OPT_BOOL, .missing = "not implemented yet: there is none"},
+	NEVER("usb", "there is no USB"),
+	NEVER("hpet", "there is no HPET"),
+	NEVER("vmport", "there is no VMware port"),
+	NEVER("mem-merge", "the guest's memory is not shared with others"),
+	NEVER("smm", "there is no system management mode"),
+
+	ALWAYS("acpi"),
+	ALWAYS("kernel_irqchip"),
+	ALWAYS("kernel-irqchip"),
+	ALWAYS("pit"),
+	{"dump-guest-core", OPT_BOOL, .missing = "not there: leave it out"},
+	{"nvdimm", OPT_BOOL, .missing = "there are none: leave it out"},
+	{"memory-backend", OPT_STR, .missing = "memory is what -m says: leave it out"},
+	{"memory-encryption", OPT_STR, .missing = "there is none: leave it out"},
 	{NULL},
 };
 #undef OFF
+#undef NEVER
+#undef ALWAYS
 const struct opt_table machine_table = {"-machine",   "the kind of machine",	   "type",
 					machine_opts, sizeof(struct machine_args), NULL};
 
@@ -236,7 +257,8 @@ static int take_type(struct config *c, const char *type, struct err *e)
 	static const char *const later[] = {"q35",   "microvm", "isapc",
 					    "xenpv", "xenfv",	"x-remote"};
 
-	if (!strcmp(type, "pc")) {
+	/* The versions of QEMU's machine differ in nothing that is here. */
+	if (!strcmp(type, "pc") || !strncmp(type, "pc-i440fx-", 10)) {
 		c->machine = MACHINE_PC;
 		return 0;
 	}
@@ -273,6 +295,78 @@ int cmd_machine(struct config *c, const char *name, const char *arg, FILE *out, 
 	if (!rc && m.accel)
 		rc = take_accel(c, "-machine: accel=", m.accel, e);
 	opt_free(&machine_table, &m);
+	return rc;
+}
+
+/* --- -rtc ------------------------------------------------------------------------------------- */
+
+struct rtc_args {
+	char *base;
+	int fixed;
+};
+
+static const char *const only_host[] = {"host", NULL}, *const only_none[] = {"none", NULL};
+
+#define OFF(m) offsetof(struct rtc_args, m)
+static const struct opt rtc_opts[] = {
+	{"base", OPT_STR, OFF(base), .arg = "utc|localtime|DATE",
+	 .help = "what the clock starts with: the host's time in UTC (default), in its time zone, "
+		 "or a date, e.g. 2026-01-31T12:00:00"},
+	{"clock", OPT_ENUM, OFF(fixed), .names = only_host,
+	 .help = "only host: it goes on while the guest is stopped"},
+	{"driftfix", OPT_ENUM, OFF(fixed), .names = only_none, .help = "only none"},
+	{NULL},
+};
+#undef OFF
+const struct opt_table rtc_table = {"-rtc",   "the guest's clock",     "base",
+				    rtc_opts, sizeof(struct rtc_args), NULL};
+
+static int take_base(const char *base, int64_t *shift, struct err *e)
+{
+	time_t now = time(NULL);
+	struct tm tm = {0};
+	const char *end;
+
+	*shift = 0;
+	if (!strcmp(base, "utc"))
+		return 0;
+	if (!strcmp(base, "localtime")) {
+		tzset();
+		*shift = localtime_r(&now, &tm) ? tm.tm_gmtoff : 0;
+		return 0;
+	}
+	end = strptime(base, "%Y-%m-%dT%H:%M:%S", &tm);
+	if (!end) {
+		tm = (struct tm){0};
+		end = strptime(base, "%Y-%m-%d", &tm);
+	}
+	/* What a CMOS clock with a century can hold, and our nanoseconds. */
+	if (!end || *end || tm.tm_year < 70 || tm.tm_year > 350)
+		return err_set(
+			e, EINVAL,
+			"-rtc: base=%.60s is no time: give utc, localtime, or a date of 1970 to "
+			"2250, e.g. 2026-01-31T12:00:00",
+			base);
+	*shift = timegm(&tm) - now;
+	return 0;
+}
+
+int cmd_rtc(struct config *c, const char *name, const char *arg, FILE *out, struct err *e)
+{
+	struct rtc_args a;
+	int rc;
+
+	if (cmd_is_help(arg)) {
+		fprintf(out, "Clock (%s):\n", name);
+		opt_help(&rtc_table, out);
+		return CMDLINE_DONE;
+	}
+	rc = opt_parse(&rtc_table, name, arg, &a, e);
+	if (rc)
+		return rc;
+	if (a.base)
+		rc = take_base(a.base, &c->rtc_shift, e);
+	opt_free(&rtc_table, &a);
 	return rc;
 }
 

@@ -67,6 +67,8 @@ static const struct cmd_opt options[] = {
 	{"machine", "pc|none[,accel=…]", "the kind of machine; none: networks only, no guest",
 	 cmd_machine},
 	{"M", "", NULL, cmd_machine},
+	{"rtc", "base=utc|localtime|…", "what the guest's clock starts with (default utc)",
+	 cmd_rtc},
 	{"accel", "kvm|qtest", "what runs the guest's instructions (default kvm)", cmd_accel},
 	{"enable-kvm", NULL, "the same as -accel kvm", cmd_enable_kvm},
 	{"qtest", "unix:PATH", "where -accel qtest takes its orders", cmd_qtest},
@@ -115,13 +117,15 @@ static const struct {
 	const char *name;
 	bool arg;
 } later[] = {
-	{"hda", true},	    {"hdb", true},	 {"hdc", true},	       {"hdd", true},
-	{"fda", true},	    {"fdb", true},	 {"cdrom", true},      {"drive", true},
-	{"blockdev", true}, {"snapshot", false}, {"boot", true},       {"bios", true},
-	{"vnc", true},	    {"S", false},	 {"qmp", true},	       {"mon", true},
-	{"chardev", true},  {"k", true},	 {"object", true},     {"global", true},
-	{"smbios", true},   {"uuid", true},	 {"rtc", true},	       {"no-shutdown", false},
-	{"action", true},   {"fw_cfg", true},	 {"option-rom", true}, {"L", true},
+	{"hda", true},	     {"hdb", true},	     {"hdc", true},
+	{"hdd", true},	     {"fda", true},	     {"fdb", true},
+	{"cdrom", true},     {"drive", true},	     {"blockdev", true},
+	{"snapshot", false}, {"boot", true},	     {"bios", true},
+	{"vnc", true},	     {"S", false},	     {"qmp", true},
+	{"mon", true},	     {"chardev", true},	     {"k", true},
+	{"object", true},    {"global", true},	     {"smbios", true},
+	{"uuid", true},	     {"no-shutdown", false}, {"action", true},
+	{"fw_cfg", true},    {"option-rom", true},   {"L", true},
 };
 
 FN(cmd_version)
@@ -338,7 +342,8 @@ static void markdown_one(const char *option, const struct opt_table *t, void *ar
 void cmdline_markdown(FILE *out)
 {
 	static const struct opt_table *const tables[] = {
-		&smp_table, &machine_table, &accel_table, &name_table, &msg_table, &sandbox_table};
+		&smp_table,  &machine_table, &accel_table,  &rtc_table,
+		&name_table, &msg_table,     &sandbox_table};
 
 	fprintf(out, "# Options\n\n"
 		     "Made from the option tables by `vmwire -help-markdown`; do not edit.\n"

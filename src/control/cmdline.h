@@ -37,12 +37,13 @@ struct cmd_opt {
 };
 
 /* The handlers for the machine: cmd_machine.c */
-extern const struct opt_table smp_table, machine_table, accel_table;
+extern const struct opt_table smp_table, machine_table, accel_table, rtc_table;
 int cmd_m(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
 int cmd_smp(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
 int cmd_machine(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
 int cmd_accel(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
 int cmd_enable_kvm(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
+int cmd_rtc(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
 int cmd_cpu(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
 int cmd_serial(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
 int cmd_monitor(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);

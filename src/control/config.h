@@ -45,6 +45,7 @@ struct config {
 	bool probe;	    /* -accel kvm,probe=on: find out whether KVM works, and end */
 	char *qtest;	    /* -qtest */
 	uint64_t ram;	    /* bytes */
+	int64_t rtc_shift;  /* -rtc base=: seconds from UTC */
 	uint32_t cpus;
 	char *kernel, *initrd, *append, *name;
 	char *serial, *monitor; /* chardev specs; NULL: none, after config_finish() */

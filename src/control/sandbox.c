@@ -17,6 +17,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,7 +141,8 @@ static const int control_calls[] = {
 	SANDBOX_END,
 };
 
-#define INET (SANDBOX_DOMAIN(AF_INET) | SANDBOX_DOMAIN(AF_INET6))
+#define ARENAS 1
+#define INET   (SANDBOX_DOMAIN(AF_INET) | SANDBOX_DOMAIN(AF_INET6))
 
 const struct sandbox_kind *sandbox_kind_of(enum vm_thread t)
 {
@@ -170,6 +172,8 @@ int sandbox_start(const struct sandbox_conf *c, bool *on, bool *landlock, struct
 	*on = *landlock = false;
 	if (c->state == SANDBOX_OFF)
 		return 0;
+	/* With one arena the C library reads no file in the course of a free() or malloc(). */
+	mallopt(M_ARENA_MAX, ARENAS);
 	rc = sandbox_watch(e);
 	if (!rc)
 		rc = sandbox_enter(sandbox_kind_of(VM_CONTROL), true, landlock, e);

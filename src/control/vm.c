@@ -134,6 +134,7 @@ static int make_machine(struct vm *vm, struct err *e)
 		.append = c->append,
 		.serial = vm->serial,
 		.no_reboot = c->no_reboot,
+		.rtc_shift = c->rtc_shift,
 		.control = vm->control,
 		.event = on_event,
 		.unplug = vm_unplug,

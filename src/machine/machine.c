@@ -260,6 +260,7 @@ static int make_chipset(struct machine *m, struct err *e)
 	m->rtc = rtc_new(&m->bus, control, clock, m->conf.ram, e);
 	if (!m->rtc)
 		return -e->code;
+	rtc_shift(m->rtc, m->conf.rtc_shift);
 	m->serial = serial_new(&m->bus, control, m->conf.serial, 0x3f8, PC_IRQ_SERIAL, e);
 	return m->serial ? 0 : -e->code;
 }

@@ -76,6 +76,7 @@ void serial_free(struct serial *s); /* flushes */
 struct rtc;
 struct rtc *rtc_new(struct bus *b, struct loop *control, const struct clock *clock, uint64_t ram,
 		    struct err *e);
+void rtc_shift(struct rtc *r, int64_t s); /* before the guest runs: s seconds from what it says */
 void rtc_reset(struct rtc *r);
 void rtc_free(struct rtc *r);
 

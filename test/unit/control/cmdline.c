@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -91,6 +92,54 @@ static void net_nic_errors(void **state)
 	    "-net", "nic,addr=20");
 	BAD("-net nic,modl=virtio: modl= is not an option; write: -net nic,model=virtio", "-net",
 	    "nic,modl=virtio");
+}
+
+static void clocks(void **state)
+{
+	struct run r;
+
+	(void)state;
+	setenv("TZ", "XYZ-2", 1); /* two hours ahead of UTC */
+	PARSE(&r, "-machine", "none", "-rtc", "base=localtime,clock=host,driftfix=none");
+	assert_int_equal(r.rc, 0);
+	assert_int_equal(r.c.rtc_shift, 7200);
+	done(&r);
+	PARSE(&r, "-machine", "none", "-rtc", "localtime", "-rtc", "utc");
+	assert_int_equal(r.c.rtc_shift, 0);
+	done(&r);
+	PARSE(&r, "-machine", "none", "-rtc", "base=1970-01-02");
+	assert_in_range(r.c.rtc_shift + time(NULL), 86400, 86402);
+	done(&r);
+	PARSE(&r, "-machine", "none", "-rtc", "base=2030-05-06T07:08:09");
+	assert_in_range(r.c.rtc_shift + time(NULL), 1904281689, 1904281691);
+	done(&r);
+	unsetenv("TZ");
+	BAD("-rtc: base=noon is no time: give utc, localtime, or a date of 1970 to 2250, e.g. "
+	    "2026-01-31T12:00:00",
+	    "-rtc", "base=noon");
+	BAD("-rtc: base=2030-05-06T07 is no time: give utc, localtime, or a date of 1970 to 2250, "
+	    "e.g. 2026-01-31T12:00:00",
+	    "-rtc", "base=2030-05-06T07");
+}
+
+static void machines(void **state)
+{
+	struct run r;
+
+	(void)state;
+	PARSE(&r, "-machine", "none", "-machine",
+	      "pc-i440fx-7.2,accel=kvm:tcg,usb=off,vmport=off,acpi=on,kernel-irqchip=on", "-accel",
+	      "kvm,probe=on");
+	assert_int_equal(r.rc, 0);
+	assert_int_equal(r.c.machine, MACHINE_PC);
+	done(&r);
+	PARSE(&r, "-machine", "pc,usb=on");
+	assert_true(r.rc < 0);
+	assert_non_null(strstr(r.e.text, "usb=on"));
+	assert_non_null(strstr(r.e.text, "off"));
+	done(&r);
+	BAD("-machine pc-q35-7.2 is not implemented yet: allowed are pc (i440FX) and none",
+	    "-machine", "pc-q35-7.2");
 }
 
 static void machine_errors(void **state)
