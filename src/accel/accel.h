@@ -47,6 +47,9 @@ extern const int accel_cpu_calls[], accel_gather_calls[];
 struct accel_conf {
 	const char *device; /* "/dev/kvm" unless told otherwise */
 	unsigned vcpus;	    /* 1 … 255 */
+	/* Cores of a package and threads of a core, 0: all are cores of one package. Powers of
+	 * two but for the outermost level: a CPU's number is its APIC id. */
+	unsigned cores, threads;
 	const char *qtest; /* -qtest unix:PATH[,server=on][,wait=off] (listens) or fd; qtest only */
 	struct loop *control; /* the control loop; qtest's socket lives there */
 	struct clock *clock;  /* qtest makes it virtual and steps it */

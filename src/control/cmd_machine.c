@@ -52,25 +52,66 @@ int cmd_m(struct config *c, const char *name, const char *arg, FILE *out, struct
 /* --- -smp ----------------------------------------------------------------------------------- */
 
 struct smp {
-	uint32_t cpus, sockets, cores, threads, dies, maxcpus;
+	uint32_t cpus, sockets, cores, threads, one, maxcpus;
 };
 
 #define OFF(m) offsetof(struct smp, m)
 static const struct opt smp_opts[] = {
 	{"cpus", OPT_U32, OFF(cpus), .min = 1, .max = CPUS_MAX, .arg = "n",
 	 .help = "number of CPUs (default 1)"},
+	{"sockets", OPT_U32, OFF(sockets), .min = 1, .max = CPUS_MAX, .arg = "n",
+	 .help = "packages (default 1)"},
+	{"cores", OPT_U32, OFF(cores), .min = 1, .max = CPUS_MAX, .arg = "n",
+	 .help = "cores of a package (default: what the CPUs need)"},
+	{"threads", OPT_U32, OFF(threads), .min = 1, .max = 2, .arg = "n",
+	 .help = "threads of a core (default 1)"},
+	{"dies", OPT_U32, OFF(one), .min = 1, .max = 1, .arg = "1", .help = "only 1"},
+	{"clusters", OPT_U32, OFF(one), .min = 1, .max = 1, .arg = "1", .help = "only 1"},
 	{"maxcpus", OPT_U32, OFF(maxcpus), .min = 1, .max = CPUS_MAX, .arg = "n",
 	 .help = "only the same as cpus: CPUs cannot be plugged in later"},
-	{"sockets", OPT_U32, OFF(sockets), .min = 1, .max = CPUS_MAX, .arg = "n",
-	 .help = "only the same as cpus: each CPU is a socket of its own"},
-	{"dies", OPT_U32, OFF(dies), .min = 1, .max = CPUS_MAX, .arg = "n", .help = "only 1"},
-	{"cores", OPT_U32, OFF(cores), .min = 1, .max = CPUS_MAX, .arg = "n", .help = "only 1"},
-	{"threads", OPT_U32, OFF(threads), .min = 1, .max = CPUS_MAX, .arg = "n", .help = "only 1"},
 	{NULL},
 };
 #undef OFF
 const struct opt_table smp_table = {"-smp",   "CPUs of the guest", "cpus",
 				    smp_opts, sizeof(struct smp),  NULL};
+
+/* Fills in what was left out; the product of the levels must be the number of CPUs. */
+static int complete(struct smp *s, const char *name, const char *arg, struct err *e)
+{
+	uint32_t threads = MAX(s->threads, 1u), sockets = MAX(s->sockets, 1u);
+
+	/* A description by the product alone is what QEMU takes, too. */
+	if (!s->cpus)
+		s->cpus = s->maxcpus ? s->maxcpus : sockets * MAX(s->cores, 1u) * threads;
+	if (!s->sockets && s->cores)
+		sockets = MAX(s->cpus / (s->cores * threads), 1u);
+	if (!s->cores)
+		s->cores = MAX(s->cpus / (sockets * threads), 1u);
+	if (s->cpus > CPUS_MAX)
+		return err_set(e, EINVAL, "%s %.60s: %u CPUs are too many: give at most %u", name,
+			       arg, s->cpus, CPUS_MAX);
+	if (s->maxcpus && s->maxcpus != s->cpus)
+		return err_set(e, ENOTSUP,
+			       "%s %.60s: CPUs that are plugged in later are not implemented yet: "
+			       "leave maxcpus out",
+			       name, arg);
+	if (sockets * s->cores * threads != s->cpus)
+		return err_set(
+			e, EINVAL,
+			"%s %.60s: %u sockets of %u cores of %u threads are %u CPUs, not %u: "
+			"leave one of them out",
+			name, arg, sockets, s->cores, threads, sockets * s->cores * threads,
+			s->cpus);
+	/* A CPU's number is its APIC id, whose bits name the levels. */
+	if (sockets > 1 && s->cores & (s->cores - 1))
+		return err_set(
+			e, ENOTSUP,
+			"%s %.60s: with several sockets the cores of each must be a power of "
+			"two, not %u: give sockets=1, or 2, 4, 8 … cores",
+			name, arg, s->cores);
+	s->threads = threads;
+	return 0;
+}
 
 int cmd_smp(struct config *c, const char *name, const char *arg, FILE *out, struct err *e)
 {
@@ -82,27 +123,17 @@ int cmd_smp(struct config *c, const char *name, const char *arg, FILE *out, stru
 		opt_help(&smp_table, out);
 		return CMDLINE_DONE;
 	}
+	c->cores = c->threads = 0;
 	if (!strpbrk(arg, ",="))
 		return opt_parse_u32(name, arg, 1, CPUS_MAX, &c->cpus, e);
 	rc = opt_parse(&smp_table, name, arg, &s, e);
+	if (!rc)
+		rc = complete(&s, name, arg, e);
 	if (rc)
 		return rc;
-	/* A description by the product alone is what QEMU takes, too. */
-	if (!s.cpus)
-		s.cpus = MAX(s.sockets, 1u) * MAX(s.dies, 1u) * MAX(s.cores, 1u) *
-			 MAX(s.threads, 1u);
-	if ((s.cores > 1 || s.threads > 1 || s.dies > 1) || (s.sockets && s.sockets != s.cpus))
-		return err_set(
-			e, ENOTSUP,
-			"%s %.60s: cores, threads and dies are not implemented yet, each CPU "
-			"is a socket of its own: give %s %u",
-			name, arg, name, MIN(s.cpus, CPUS_MAX));
-	if (s.maxcpus && s.maxcpus != s.cpus)
-		return err_set(e, ENOTSUP,
-			       "%s %.60s: CPUs that are plugged in later are not implemented yet: "
-			       "leave maxcpus out",
-			       name, arg);
 	c->cpus = s.cpus;
+	c->cores = s.cores;
+	c->threads = s.threads;
 	return 0;
 }
 

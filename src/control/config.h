@@ -46,7 +46,7 @@ struct config {
 	char *qtest;	    /* -qtest */
 	uint64_t ram;	    /* bytes */
 	int64_t rtc_shift;  /* -rtc base=: seconds from UTC */
-	uint32_t cpus;
+	uint32_t cpus, cores, threads; /* cores of a socket, threads of a core; 0: one socket, 1 */
 	char *kernel, *initrd, *append, *name;
 	char *serial, *monitor; /* chardev specs; NULL: none, after config_finish() */
 	bool mux;		/* serial is mon:…: the monitor shares it */

@@ -23,6 +23,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -174,6 +175,8 @@ int sandbox_start(const struct sandbox_conf *c, bool *on, bool *landlock, struct
 		return 0;
 	/* With one arena the C library reads no file in the course of a free() or malloc(). */
 	mallopt(M_ARENA_MAX, ARENAS);
+	/* And in the course of the first gmtime_r(), unless it has before. */
+	tzset();
 	rc = sandbox_watch(e);
 	if (!rc)
 		rc = sandbox_enter(sandbox_kind_of(VM_CONTROL), true, landlock, e);

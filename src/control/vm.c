@@ -122,6 +122,8 @@ static int make_machine(struct vm *vm, struct err *e)
 		.accel = config_accel(c),
 		.ac = {.device = c->accel_device ? c->accel_device : "/dev/kvm",
 		       .vcpus = c->cpus,
+		       .cores = c->cores,
+		       .threads = c->threads,
 		       .qtest = c->qtest,
 		       .control = vm->control,
 		       .clock = &vm->clock,

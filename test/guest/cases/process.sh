@@ -16,6 +16,8 @@ initrd web <<'END'
 insmod /modules/button.ko
 dhcp
 ping -c 2 -i 0.2 10.0.2.2 >/dev/null && say ping gateway
+cd /sys/devices/system/cpu
+say cpus $(for c in cpu[0-9]; do echo "$(cat $c/topology/physical_package_id)/$(cat $c/topology/thread_siblings_list)"; done)
 say ready
 while grep -q '^ *0 ' /sys/firmware/acpi/interrupts/ff_pwr_btn; do sleep 0.2; done
 say pressed
@@ -30,7 +32,7 @@ END
 chmod 755 "$tmp"
 mkdir -m 777 "$tmp/run"
 "$vmwire" -daemonize -pidfile "$tmp/run/pid" -runas 65534:65534 -name web,process=vm-web -D "$tmp/web.err" -d process,sandbox \
-	-readconfig "$tmp/net.cfg" -m 256 -smp 2 -kernel "$kernel" -initrd "$tmp/web.cpio" -append "$append" \
+	-readconfig "$tmp/net.cfg" -m 256 -smp 4,sockets=2,threads=2 -kernel "$kernel" -initrd "$tmp/web.cpio" -append "$append" \
 	-serial file:"$tmp/web.log" -monitor unix:"$tmp/run/mon",server=on,wait=off 2>"$tmp/start.err"
 is "-daemonize returns 0 when the guest runs" $? 0
 pid=$(cat "$tmp/run/pid")
@@ -38,12 +40,13 @@ pids[web]=$pid
 is "-pidfile has the process" "$(cat "/proc/$pid/comm")" vm-web
 check "the guest gets to its end" await web "vw: ready" 90
 is "its network is the file's" "$(said web ping)" gateway
+is "-smp: sockets and threads are the guest's" "$(said web cpus)" "0/0-1 0/0-1 1/2-3 1/2-3"
 status() { sed -n "s/^$1:[[:space:]]*//p" /proc/"$pid"/task/*/status | sort -u; }
 is "-runas: every thread is the user" "$(status Uid | tr '\t' ' ')" "65534 65534 65534 65534"
 is "without a capability" "$(status CapEff)" 0000000000000000
 is "every thread is in the sandbox" "$(status Seccomp) $(status NoNewPrivs)" "2 1"
 # Of its own kind on top of the one that all have.
-for name in cpu0 cpu1 gather n0/0; do
+for name in cpu0 cpu3 gather n0/0; do
 	for task in /proc/"$pid"/task/*; do
 		[ "$(cat "$task/comm")" != "$name" ] ||
 			is "thread $name has a filter of its own" "$(sed -n 's/^Seccomp_filters:[[:space:]]*//p' "$task/status")" 2
