@@ -64,7 +64,8 @@ static const struct opt smp_opts[] = {
 	{"cores", OPT_U32, OFF(cores), .min = 1, .max = CPUS_MAX, .arg = "n",
 	 .help = "cores of a package (default: what the CPUs need)"},
 	{"threads", OPT_U32, OFF(threads), .min = 1, .max = 2, .arg = "n",
-	 .help = "threads of a core (default 1)"},
+	 .help = "threads of a core (default 1); guests on AMD processors without TOPOEXT take "
+		 "them for cores"},
 	{"dies", OPT_U32, OFF(one), .min = 1, .max = 1, .arg = "1", .help = "only 1"},
 	{"clusters", OPT_U32, OFF(one), .min = 1, .max = 1, .arg = "1", .help = "only 1"},
 	{"maxcpus", OPT_U32, OFF(maxcpus), .min = 1, .max = CPUS_MAX, .arg = "n",

@@ -29,9 +29,8 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "machine/chardev.h"
-#include "net/backend/tap.h"
-#include "net/user/stack.h"
-#include "virtio/vhost.h"
+#include "net/backend/backend.h"
+#include "net/nic/nic.h"
 
 static const int control_calls[] = {
 	/* files and terminals */

@@ -15,12 +15,8 @@
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
 #include <linux/virtio_ring.h>
-#include <sys/syscall.h>
 
-#include "base/sandbox.h"
 #include "base/util.h"
-
-const int vhost_calls[] = {SYS_ioctl, SYS_eventfd2, SYS_read, SANDBOX_END};
 
 #define BIT(n) (1ull << (n))
 

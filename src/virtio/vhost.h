@@ -16,9 +16,6 @@
 
 #define VHOST_RINGS 2 /* receive, transmit */
 
-/* System calls of a queue loop that hands rings over, for sandbox.h. */
-extern const int vhost_calls[];
-
 struct vhost {
 	int fd;
 	/* ioctl(), or what a test has in its place: 0 or more, or -errno. */

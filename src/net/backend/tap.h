@@ -11,9 +11,6 @@
 #include "net/backend/backend.h"
 #include "net/port/vhost.h"
 
-/* System calls of a TAP on its loop, for sandbox.h. */
-extern const int tap_calls[];
-
 enum tap_switch { TAP_OFF, TAP_ON, TAP_LEFT_OUT };
 enum tap_vnet { TAP_VNET_OFF, TAP_VNET_ON, TAP_VNET_AUTO };
 

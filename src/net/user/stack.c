@@ -13,20 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/csum.h"
 #include "base/iov.h"
-#include "base/sandbox.h"
 #include "base/util.h"
 #include "net/user/internal.h"
-
-const int stack_calls[] = {
-	SYS_bind,	 SYS_connect,	 SYS_listen,	 SYS_accept4, SYS_shutdown, SYS_getsockname,
-	SYS_getpeername, SYS_setsockopt, SYS_getsockopt, SYS_sendto,  SYS_sendmsg,  SYS_sendmmsg,
-	SYS_recvfrom,	 SYS_recvmsg,	 SYS_recvmmsg,	 SYS_ioctl,   SYS_poll,	    SANDBOX_END,
-};
 
 #define NEIGH_PROBES  4
 #define ARP_REPEAT_NS NS_PER_S

@@ -24,9 +24,6 @@
 struct flow;
 struct stack;
 
-/* System calls of a stack on its loop, for sandbox.h; sockets are of AF_INET and AF_INET6. */
-extern const int stack_calls[];
-
 /* Options of the backend, see user_opts in backend/user.c. Addresses in network order. */
 struct user_conf {
 	struct opt_ip4net net;	     /* 10.0.2.0/24 */

@@ -32,7 +32,7 @@ END
 chmod 755 "$tmp"
 mkdir -m 777 "$tmp/run"
 "$vmwire" -daemonize -pidfile "$tmp/run/pid" -runas 65534:65534 -name web,process=vm-web -D "$tmp/web.err" -d process,sandbox \
-	-readconfig "$tmp/net.cfg" -m 256 -smp 4,sockets=2,threads=2 -kernel "$kernel" -initrd "$tmp/web.cpio" -append "$append" \
+	-readconfig "$tmp/net.cfg" -m 256 -smp 4,sockets=2,cores=2 -kernel "$kernel" -initrd "$tmp/web.cpio" -append "$append" \
 	-serial file:"$tmp/web.log" -monitor unix:"$tmp/run/mon",server=on,wait=off 2>"$tmp/start.err"
 is "-daemonize returns 0 when the guest runs" $? 0
 pid=$(cat "$tmp/run/pid")
@@ -40,7 +40,7 @@ pids[web]=$pid
 is "-pidfile has the process" "$(cat "/proc/$pid/comm")" vm-web
 check "the guest gets to its end" await web "vw: ready" 90
 is "its network is the file's" "$(said web ping)" gateway
-is "-smp: sockets and threads are the guest's" "$(said web cpus)" "0/0-1 0/0-1 1/2-3 1/2-3"
+is "-smp: the guest sees two sockets of two cores" "$(said web cpus)" "0/0 0/1 1/2 1/3"
 status() { sed -n "s/^$1:[[:space:]]*//p" /proc/"$pid"/task/*/status | sort -u; }
 is "-runas: every thread is the user" "$(status Uid | tr '\t' ' ')" "65534 65534 65534 65534"
 is "without a capability" "$(status CapEff)" 0000000000000000
