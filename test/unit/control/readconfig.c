@@ -108,12 +108,12 @@ static void limits(void **state)
 	assert_int_equal(read_text("[name]\0", 7, &c, &e), -EINVAL);
 	config_free(&c);
 	/* A section of many short lines, and one of commas, which are doubled. */
-	strcpy(text, "[name]\n");
+	memcpy(text, "[name]\n", 8);
 	for (unsigned i = 0; i < 1000; i++)
-		strcat(text, "a=12345\n");
+		memcpy(text + 7 + 8 * (size_t)i, "a=12345\n", 9);
 	assert_int_equal(read_text(text, strlen(text), &c, &e), -E2BIG);
 	config_free(&c);
-	strcpy(text, "[name]\nguest=");
+	memcpy(text, "[name]\nguest=", 14);
 	memset(text + 13, ',', 2100);
 	text[2113] = 0;
 	assert_int_equal(read_text(text, 2113, &c, &e), -E2BIG);
