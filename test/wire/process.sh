@@ -89,7 +89,7 @@ pid=$(cat run.pid)
 check "-daemonize waits with its guest for a client" kill -0 $parent "$pid"
 kill -TERM $parent
 wait $parent
-is "a signal to the parent ends the start" "$?" 1
+is "a signal to the parent ends the start, as a signal does" "$?" 143
 check "and the process in the background" ended "$pid"
 is "nothing is left" "$(ls)" err
 
