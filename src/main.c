@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "control/cmdline.h"
+#include "control/process.h"
 #include "control/vm.h"
 #include "host/host.h"
 #include "net/host/nat_holder.h"
@@ -34,11 +35,33 @@ static void fill_stdio(void)
 			_exit(1);
 }
 
+/* The guest, from its start to its end. */
+static int run(struct config *c)
+{
+	struct process p;
+	struct err e = {0};
+	struct vm *vm = NULL;
+	int status = 1, rc = process_begin(&p, &c->process, c->name, &status, &e);
+
+	if (rc == PROCESS_PARENT) {
+		process_end(&p, 0);
+		return status;
+	}
+	if (!rc)
+		vm = vm_new(c, &e);
+	if (vm && !process_drop(&p, &e) && !vm_start(vm, &e) && !process_ready(&p, &e))
+		status = vm_run(vm);
+	else
+		log_err(&e);
+	vm_free(vm);
+	process_end(&p, status);
+	return status;
+}
+
 int main(int argc, char **argv)
 {
 	struct config c;
 	struct err e = {0};
-	struct vm *vm;
 	int rc, status = 0;
 
 	fill_stdio();
@@ -55,14 +78,7 @@ int main(int argc, char **argv)
 	} else if (c.probe) {
 		status = probe(&c);
 	} else {
-		vm = vm_new(&c, &e);
-		if (vm) {
-			status = vm_run(vm);
-		} else {
-			log_err(&e);
-			status = 1;
-		}
-		vm_free(vm);
+		status = run(&c);
 	}
 	config_free(&c);
 	return status;

@@ -39,15 +39,27 @@ struct accel_host {
 	void (*event)(void *opaque, enum accel_event ev, const char *text);
 };
 
+enum accel_thread { ACCEL_CPU, ACCEL_GATHER };
+
+/* System calls of those threads, for sandbox.h. */
+extern const int accel_cpu_calls[], accel_gather_calls[];
+
 struct accel_conf {
 	const char *device; /* "/dev/kvm" unless told otherwise */
 	unsigned vcpus;	    /* 1 … 255 */
+	/* Cores of a package and threads of a core, 0: all are cores of one package. Powers of
+	 * two but for the outermost level: a CPU's number is its APIC id. */
+	unsigned cores, threads;
 	const char *qtest; /* -qtest unix:PATH[,server=on][,wait=off] (listens) or fd; qtest only */
 	struct loop *control; /* the control loop; qtest's socket lives there */
 	struct clock *clock;  /* qtest makes it virtual and steps it */
 	struct loop **loops;  /* qtest: loops to kick and wait for after a step … */
 	unsigned nloops;      /* … may be changed by accel_set_loops() */
 	struct accel_host host;
+	/* On each thread that the accelerator has started, first of all; false: it shall do
+	 * nothing. May be NULL. */
+	bool (*enter)(void *arg, enum accel_thread kind);
+	void *enter_arg;
 };
 
 /* State the first vCPU starts from instead of the reset vector: 64-bit Linux boot protocol. */
@@ -144,6 +156,12 @@ void accel_set_loops(struct accel *a, struct loop **loops, unsigned n);
  * accel_open("kvm") does the same on the VM it makes: no need to call both.
  */
 int kvm_probe(const char *device, struct err *e);
+
+/* For the accelerator's threads: conf.enter(). */
+static inline bool accel_enter(const struct accel *a, enum accel_thread kind)
+{
+	return !a->conf.enter || a->conf.enter(a->conf.enter_arg, kind);
+}
 
 static inline void accel_irq(struct accel *a, unsigned gsi, bool level)
 {

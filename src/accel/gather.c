@@ -18,11 +18,15 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/sandbox.h"
 #include "base/util.h"
+
+const int accel_gather_calls[] = {SYS_lseek, SYS_mincore, SANDBOX_END};
 
 #define PAGE	   4096u
 #define PAGES	   (MEM_HUGE / PAGE)
@@ -128,6 +132,8 @@ static void *gather_main(void *arg)
 	bool sleep = false;
 
 	prctl(PR_SET_NAME, "gather");
+	if (g->enter && !g->enter(g->enter_arg))
+		return NULL;
 	while (rest(g, sleep ? 0 : wait)) {
 		uint64_t begin = clock_now(NULL);
 		int made = gather_pass(g->mem, g->state);
@@ -172,6 +178,7 @@ int gather_start(struct gather *g, const struct guest_mem *mem, struct err *e)
 	pthread_cond_init(&g->cond, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	sigfillset(&all);
+	sigdelset(&all, SIGSYS);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	rc = pthread_create(&g->thread, NULL, gather_main, g);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);

@@ -24,6 +24,9 @@ struct gather {
 	pthread_mutex_t lock;	/* the following */
 	pthread_cond_t cond;
 	bool quit, poked;
+	/* Called first on the thread; false: it ends. May be NULL. */
+	bool (*enter)(void *arg);
+	void *enter_arg;
 };
 
 /* Starts the thread. mem must stay as it is until gather_stop(). Returns 0 or -errno. */

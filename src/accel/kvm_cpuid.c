@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * CPUID: all that KVM supports on this host, less nested virtualisation, plus what only the VMM
- * can know: which CPU this is and how many there are. The topology is flat: one package, one
- * thread per core, one last-level cache for all; the APIC id is the CPU's number.
+ * can know: which CPU this is and how many there are. Without other orders the topology is flat:
+ * one package, one thread per core, one last-level cache for all; the APIC id is the CPU's number.
  *
  * Leaves are those of Intel SDM volume 2A (CPUID) and AMD APM volume 3 appendix E.
  */
@@ -47,68 +47,84 @@ static unsigned id_bits(unsigned n)
 	return n > 1 ? 32u - (unsigned)__builtin_clz(n - 1) : 0;
 }
 
-/* Leaves 4 and 8000001Dh: one cache each; the third level is shared by all, others by none. */
-static void cache_leaf(struct kvm_cpuid_entry2 *l, unsigned bits, bool intel)
+struct topology {
+	unsigned package, thread;	    /* how many CPUs a package, a core has */
+	unsigned package_bits, thread_bits; /* of the APIC id */
+};
+
+static struct topology topology(const struct kvm *k)
 {
-	unsigned level = l->eax >> 5 & 7, all = (1u << bits) - 1;
+	const struct accel_conf *c = &k->a->conf;
+	struct topology t = {.thread = c->threads ? c->threads : 1};
+
+	t.package = c->cores ? c->cores * t.thread : c->vcpus;
+	t.thread_bits = id_bits(t.thread);
+	t.package_bits = id_bits(t.package);
+	return t;
+}
+
+/* Leaves 4 and 8000001Dh: one cache each; the third level is a package's, others are a core's. */
+static void cache_leaf(struct kvm_cpuid_entry2 *l, const struct topology *t, bool intel)
+{
+	unsigned level = l->eax >> 5 & 7, all = (1u << t->package_bits) - 1;
 
 	if (!(l->eax & 0x1f))
 		return;
 	l->eax &= intel ? 0x3fff : ~0x03ffc000u;
-	l->eax |= (level >= 3 ? all : 0) << 14;
+	l->eax |= (level >= 3 ? all : (1u << t->thread_bits) - 1) << 14;
 	if (intel)
-		l->eax |= MIN(all, 63u) << 26;
+		l->eax |= MIN(all >> t->thread_bits, 63u) << 26;
 }
 
 static void fixed_leaf(const struct kvm *k, struct kvm_cpuid_entry2 *l, unsigned id)
 {
-	unsigned n = k->a->conf.vcpus, bits = id_bits(n);
+	const struct topology t = topology(k);
 
 	switch (l->function) {
 	case 1:
-		l->ebx = (l->ebx & 0xffff) | MIN(1u << bits, 255u) << 16 | id << 24;
+		l->ebx = (l->ebx & 0xffff) | MIN(1u << t.package_bits, 255u) << 16 | id << 24;
 		l->ecx |= ECX1_HYPERVISOR | ECX1_X2APIC | (k->tsc_deadline ? ECX1_DEADLINE : 0);
 		l->ecx &= ~ECX1_VMX;
-		l->edx = n > 1 ? l->edx | EDX1_HTT : l->edx & ~EDX1_HTT;
+		l->edx = t.package > 1 ? l->edx | EDX1_HTT : l->edx & ~EDX1_HTT;
 		break;
 	case 4:
-		cache_leaf(l, bits, true);
+		cache_leaf(l, &t, true);
 		break;
 	case 0x80000001:
 		l->ecx &= ~(ECX81_SVM | ECX81_CMPLEGACY);
-		l->ecx |= n > 1 ? ECX81_CMPLEGACY : 0;
+		l->ecx |= t.package > 1 ? ECX81_CMPLEGACY : 0;
 		break;
 	case 0x80000008:
-		l->ecx = (l->ecx & ~0xf0ffu) | (n - 1) | bits << 12;
+		l->ecx = (l->ecx & ~0xf0ffu) | (t.package - 1) | t.package_bits << 12;
 		break;
 	case 0x8000001d:
-		cache_leaf(l, bits, false);
+		cache_leaf(l, &t, false);
 		break;
 	case 0x8000001e:
 		l->eax = id;
-		l->ebx = id & 0xff; /* core id; one thread */
-		l->ecx = 0;	    /* node 0 of 1 */
+		l->ebx = (id >> t.thread_bits & 0xff) | (t.thread - 1) << 8; /* core, its threads */
+		l->ecx = 0;						     /* node 0 of 1 */
 		break;
 	default:
 		break;
 	}
 }
 
-/* Leaf 0Bh: level 0 is the thread (none), level 1 the core, level 2 ends the list. */
-static void topology_leaves(struct kvm_cpuid2 *out, unsigned n, unsigned id)
+/* Leaf 0Bh: level 0 is the thread, level 1 the core, level 2 ends the list. */
+static void topology_leaves(struct kvm_cpuid2 *out, const struct topology *t, unsigned id)
 {
-	static const unsigned type[] = {1, 2, 0};
+	const struct {
+		unsigned type, bits, n;
+	} level[] = {{1, t->thread_bits, t->thread}, {2, t->package_bits, t->package}, {0, 0, 0}};
 
-	for (unsigned i = 0; i < ARRAY_SIZE(type) && out->nent < CPUID_ROOM; i++) {
+	for (unsigned i = 0; i < ARRAY_SIZE(level) && out->nent < CPUID_ROOM; i++) {
 		out->entries[out->nent++] = (struct kvm_cpuid_entry2){
 			.function = 0xb,
 			.index = i,
 			.flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX,
-			.eax = i == 1 ? id_bits(n) : 0,
-			.ebx = i == 0	? 1
-			       : i == 1 ? n
-					: 0,
-			.ecx = i | type[i] << 8,
+			.eax = level[i].bits,
+			.ebx = level[i].n,
+			.ecx = i | level[i].type << 8,
 			.edx = id,
 		};
 	}
@@ -116,6 +132,7 @@ static void topology_leaves(struct kvm_cpuid2 *out, unsigned n, unsigned id)
 
 int kvm_cpuid_set(struct kvm *k, struct kvm_cpu *c, struct err *e)
 {
+	const struct topology t = topology(k);
 	struct kvm_cpuid2 *out;
 	unsigned max = 0;
 	int rc = 0;
@@ -141,7 +158,7 @@ int kvm_cpuid_set(struct kvm *k, struct kvm_cpu *c, struct err *e)
 		out->entries[out->nent++] = l;
 	}
 	if (max >= 0xb)
-		topology_leaves(out, k->a->conf.vcpus, c->id);
+		topology_leaves(out, &t, c->id);
 	if (ioctl(c->fd, KVM_SET_CPUID2, out) < 0)
 		rc = kvm_err(e, "cannot set CPUID");
 	free(out);

@@ -19,9 +19,16 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/sandbox.h"
 #include "base/util.h"
+
+/* KVM's own, and what register handlers need: eventfds of doorbells and vectors, timers. */
+const int accel_cpu_calls[] = {
+	SYS_ioctl, SYS_read, SYS_eventfd2, SYS_timerfd_settime, SYS_epoll_ctl, SANDBOX_END,
+};
 
 static void set_immediate_exit(struct kvm_cpu *c, uint8_t v)
 {
@@ -181,6 +188,8 @@ static void *cpu_main(void *arg)
 
 	snprintf(name, sizeof(name), "cpu%u", c->id);
 	prctl(PR_SET_NAME, name);
+	if (!accel_enter(c->k->a, ACCEL_CPU))
+		failed(c, "a CPU's thread could not be confined: -sandbox off does without");
 	/* Joins at the gate: the VM may be paused already. */
 	if (gate(c))
 		while (run_once(c))
@@ -211,7 +220,7 @@ static int make_cpu(struct kvm *k, unsigned id, struct err *e)
 /* Threads inherit the mask: a vCPU takes the kick and faults of its own, nothing else. */
 static int make_thread(struct kvm_cpu *c, struct err *e)
 {
-	static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT};
+	static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
 	struct kvm *k = c->k;
 	sigset_t all, old;
 	int rc;
@@ -269,10 +278,18 @@ void kvm_resume(struct accel *a)
 	pthread_mutex_unlock(&k->lock);
 }
 
+static bool enter_gather(void *arg)
+{
+	return accel_enter(arg, ACCEL_GATHER);
+}
+
 int kvm_start(struct accel *a, struct err *e)
 {
 	struct kvm *k = a->priv;
 	unsigned n = a->conf.vcpus;
+
+	k->gather.enter = enter_gather;
+	k->gather.enter_arg = a;
 
 	/* The probe ran on the first. */
 	if (kvm_cpu_reset(&k->cpus[0], e) < 0 || gather_start(&k->gather, &a->mem, e) < 0)

@@ -20,12 +20,18 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/sandbox.h"
 #include "base/util.h"
 
 #define MAX_EVENTS 64
+
+const int loop_calls[] = {
+	SYS_epoll_wait, SYS_epoll_pwait, SYS_epoll_ctl, SYS_read, SANDBOX_END,
+};
 
 struct slot {
 	struct loop_fd *w;

@@ -18,6 +18,9 @@
 
 struct loop;
 
+/* System calls of a running loop, for sandbox.h. */
+extern const int loop_calls[];
+
 /* A watched descriptor. The owner keeps fd open until loop_del_fd() has returned. */
 struct loop_fd {
 	void (*fn)(struct loop_fd *w, uint32_t events); /* EPOLL* bits */

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The command line's options that describe the machine and its consoles: memory, CPUs,
- * accelerator, machine type, serial port, monitor.
+ * accelerator, machine type, clock, serial port, monitor, display.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/util.h"
 #include "control/cmdline.h"
@@ -51,25 +52,67 @@ int cmd_m(struct config *c, const char *name, const char *arg, FILE *out, struct
 /* --- -smp ----------------------------------------------------------------------------------- */
 
 struct smp {
-	uint32_t cpus, sockets, cores, threads, dies, maxcpus;
+	uint32_t cpus, sockets, cores, threads, one, maxcpus;
 };
 
 #define OFF(m) offsetof(struct smp, m)
 static const struct opt smp_opts[] = {
 	{"cpus", OPT_U32, OFF(cpus), .min = 1, .max = CPUS_MAX, .arg = "n",
 	 .help = "number of CPUs (default 1)"},
+	{"sockets", OPT_U32, OFF(sockets), .min = 1, .max = CPUS_MAX, .arg = "n",
+	 .help = "packages (default 1)"},
+	{"cores", OPT_U32, OFF(cores), .min = 1, .max = CPUS_MAX, .arg = "n",
+	 .help = "cores of a package (default: what the CPUs need)"},
+	{"threads", OPT_U32, OFF(threads), .min = 1, .max = 2, .arg = "n",
+	 .help = "threads of a core (default 1); guests on AMD processors without TOPOEXT take "
+		 "them for cores"},
+	{"dies", OPT_U32, OFF(one), .min = 1, .max = 1, .arg = "1", .help = "only 1"},
+	{"clusters", OPT_U32, OFF(one), .min = 1, .max = 1, .arg = "1", .help = "only 1"},
 	{"maxcpus", OPT_U32, OFF(maxcpus), .min = 1, .max = CPUS_MAX, .arg = "n",
 	 .help = "only the same as cpus: CPUs cannot be plugged in later"},
-	{"sockets", OPT_U32, OFF(sockets), .min = 1, .max = CPUS_MAX, .arg = "n",
-	 .help = "only the same as cpus: each CPU is a socket of its own"},
-	{"dies", OPT_U32, OFF(dies), .min = 1, .max = CPUS_MAX, .arg = "n", .help = "only 1"},
-	{"cores", OPT_U32, OFF(cores), .min = 1, .max = CPUS_MAX, .arg = "n", .help = "only 1"},
-	{"threads", OPT_U32, OFF(threads), .min = 1, .max = CPUS_MAX, .arg = "n", .help = "only 1"},
 	{NULL},
 };
 #undef OFF
 const struct opt_table smp_table = {"-smp",   "CPUs of the guest", "cpus",
 				    smp_opts, sizeof(struct smp),  NULL};
+
+/* Fills in what was left out; the product of the levels must be the number of CPUs. */
+static int complete(struct smp *s, const char *name, const char *arg, struct err *e)
+{
+	uint32_t threads = MAX(s->threads, 1u), sockets = MAX(s->sockets, 1u);
+
+	/* A description by the product alone is what QEMU takes, too. */
+	if (!s->cpus)
+		s->cpus = s->maxcpus ? s->maxcpus : sockets * MAX(s->cores, 1u) * threads;
+	if (!s->sockets && s->cores)
+		sockets = MAX(s->cpus / (s->cores * threads), 1u);
+	if (!s->cores)
+		s->cores = MAX(s->cpus / (sockets * threads), 1u);
+	if (s->cpus > CPUS_MAX)
+		return err_set(e, EINVAL, "%s %.60s: %u CPUs are too many: give at most %u", name,
+			       arg, s->cpus, CPUS_MAX);
+	if (s->maxcpus && s->maxcpus != s->cpus)
+		return err_set(e, ENOTSUP,
+			       "%s %.60s: CPUs that are plugged in later are not implemented yet: "
+			       "leave maxcpus out",
+			       name, arg);
+	if (sockets * s->cores * threads != s->cpus)
+		return err_set(
+			e, EINVAL,
+			"%s %.60s: %u sockets of %u cores of %u threads are %u CPUs, not %u: "
+			"leave one of them out",
+			name, arg, sockets, s->cores, threads, sockets * s->cores * threads,
+			s->cpus);
+	/* A CPU's number is its APIC id, whose bits name the levels. */
+	if (sockets > 1 && s->cores & (s->cores - 1))
+		return err_set(
+			e, ENOTSUP,
+			"%s %.60s: with several sockets the cores of each must be a power of "
+			"two, not %u: give sockets=1, or 2, 4, 8 … cores",
+			name, arg, s->cores);
+	s->threads = threads;
+	return 0;
+}
 
 int cmd_smp(struct config *c, const char *name, const char *arg, FILE *out, struct err *e)
 {
@@ -81,27 +124,17 @@ int cmd_smp(struct config *c, const char *name, const char *arg, FILE *out, stru
 		opt_help(&smp_table, out);
 		return CMDLINE_DONE;
 	}
+	c->cores = c->threads = 0;
 	if (!strpbrk(arg, ",="))
 		return opt_parse_u32(name, arg, 1, CPUS_MAX, &c->cpus, e);
 	rc = opt_parse(&smp_table, name, arg, &s, e);
+	if (!rc)
+		rc = complete(&s, name, arg, e);
 	if (rc)
 		return rc;
-	/* A description by the product alone is what QEMU takes, too. */
-	if (!s.cpus)
-		s.cpus = MAX(s.sockets, 1u) * MAX(s.dies, 1u) * MAX(s.cores, 1u) *
-			 MAX(s.threads, 1u);
-	if ((s.cores > 1 || s.threads > 1 || s.dies > 1) || (s.sockets && s.sockets != s.cpus))
-		return err_set(
-			e, ENOTSUP,
-			"%s %.60s: cores, threads and dies are not implemented yet, each CPU "
-			"is a socket of its own: give %s %u",
-			name, arg, name, MIN(s.cpus, CPUS_MAX));
-	if (s.maxcpus && s.maxcpus != s.cpus)
-		return err_set(e, ENOTSUP,
-			       "%s %.60s: CPUs that are plugged in later are not implemented yet: "
-			       "leave maxcpus out",
-			       name, arg);
 	c->cpus = s.cpus;
+	c->cores = s.cores;
+	c->threads = s.threads;
 	return 0;
 }
 
@@ -210,24 +243,44 @@ int cmd_enable_kvm(struct config *c, const char *name, const char *arg, FILE *ou
 
 struct machine_args {
 	char *type, *accel;
+	int fixed; /* what can have one value only, which is checked and not kept */
 };
 
+static const char *const only_off[] = {"off", NULL}, *const only_on[] = {"on", NULL};
+
 #define OFF(m) offsetof(struct machine_args, m)
+#define NEVER(n, text)                                                                             \
+	{                                                                                          \
+		(n), OPT_ENUM, OFF(fixed), .names = only_off, .help = "only off: " text            \
+	}
+#define ALWAYS(n)                                                                                  \
+	{                                                                                          \
+		(n), OPT_ENUM, OFF(fixed), .names = only_on, .help = "only on, which it always is" \
+	}
 static const struct opt machine_opts[] = {
 	{"type", OPT_STR, OFF(type), .arg = "pc|none",
-	 .help = "pc: i440FX and PIIX3 (default); none: networks only, no guest"},
+	 .help = "pc: i440FX and PIIX3 (default), also by QEMU's versions, pc-i440fx-…; none: "
+		 "networks only, no guest"},
 	{"accel", OPT_STR, OFF(accel), .arg = "kvm|qtest", .help = "as -accel"},
-	{"usb", OPT_BOOL, .missing = "not implemented yet"},
-	{"kernel_irqchip", OPT_BOOL, .missing = "not implemented yet: it is always on"},
-	{"kernel-irqchip", OPT_BOOL, .missing = "not implemented yet: it is always on"},
-	{"vmport", OPT_BOOL, .missing = "not implemented yet: there is none"},
-	{"dump-guest-core", OPT_BOOL, .missing = "not implemented yet"},
-	{"mem-merge", OPT_BOOL, .missing = "not implemented yet"},
-	{"acpi", OPT_BOOL, .missing = "not implemented yet: it is always on"},
-	{"hpet", OPT_BOOL, .missing = "not implemented yet: there is none"},
+	NEVER("usb", "there is no USB"),
+	NEVER("hpet", "there is no HPET"),
+	NEVER("vmport", "there is no VMware port"),
+	NEVER("mem-merge", "the guest's memory is not shared with others"),
+	NEVER("smm", "there is no system management mode"),
+
+	ALWAYS("acpi"),
+	ALWAYS("kernel_irqchip"),
+	ALWAYS("kernel-irqchip"),
+	ALWAYS("pit"),
+	{"dump-guest-core", OPT_BOOL, .missing = "not there: leave it out"},
+	{"nvdimm", OPT_BOOL, .missing = "there are none: leave it out"},
+	{"memory-backend", OPT_STR, .missing = "memory is what -m says: leave it out"},
+	{"memory-encryption", OPT_STR, .missing = "there is none: leave it out"},
 	{NULL},
 };
 #undef OFF
+#undef NEVER
+#undef ALWAYS
 const struct opt_table machine_table = {"-machine",   "the kind of machine",	   "type",
 					machine_opts, sizeof(struct machine_args), NULL};
 
@@ -236,7 +289,8 @@ static int take_type(struct config *c, const char *type, struct err *e)
 	static const char *const later[] = {"q35",   "microvm", "isapc",
 					    "xenpv", "xenfv",	"x-remote"};
 
-	if (!strcmp(type, "pc")) {
+	/* The versions of QEMU's machine differ in nothing that is here. */
+	if (!strcmp(type, "pc") || !strncmp(type, "pc-i440fx-", 10)) {
 		c->machine = MACHINE_PC;
 		return 0;
 	}
@@ -276,6 +330,78 @@ int cmd_machine(struct config *c, const char *name, const char *arg, FILE *out, 
 	return rc;
 }
 
+/* --- -rtc ------------------------------------------------------------------------------------- */
+
+struct rtc_args {
+	char *base;
+	int fixed;
+};
+
+static const char *const only_host[] = {"host", NULL}, *const only_none[] = {"none", NULL};
+
+#define OFF(m) offsetof(struct rtc_args, m)
+static const struct opt rtc_opts[] = {
+	{"base", OPT_STR, OFF(base), .arg = "utc|localtime|DATE",
+	 .help = "what the clock starts with: the host's time in UTC (default), in its time zone, "
+		 "or a date, e.g. 2026-01-31T12:00:00"},
+	{"clock", OPT_ENUM, OFF(fixed), .names = only_host,
+	 .help = "only host: it goes on while the guest is stopped"},
+	{"driftfix", OPT_ENUM, OFF(fixed), .names = only_none, .help = "only none"},
+	{NULL},
+};
+#undef OFF
+const struct opt_table rtc_table = {"-rtc",   "the guest's clock",     "base",
+				    rtc_opts, sizeof(struct rtc_args), NULL};
+
+static int take_base(const char *base, int64_t *shift, struct err *e)
+{
+	time_t now = time(NULL);
+	struct tm tm = {0};
+	const char *end;
+
+	*shift = 0;
+	if (!strcmp(base, "utc"))
+		return 0;
+	if (!strcmp(base, "localtime")) {
+		tzset();
+		*shift = localtime_r(&now, &tm) ? tm.tm_gmtoff : 0;
+		return 0;
+	}
+	end = strptime(base, "%Y-%m-%dT%H:%M:%S", &tm);
+	if (!end) {
+		tm = (struct tm){0};
+		end = strptime(base, "%Y-%m-%d", &tm);
+	}
+	/* What a CMOS clock with a century can hold, and our nanoseconds. */
+	if (!end || *end || tm.tm_year < 70 || tm.tm_year > 350)
+		return err_set(
+			e, EINVAL,
+			"-rtc: base=%.60s is no time: give utc, localtime, or a date of 1970 to "
+			"2250, e.g. 2026-01-31T12:00:00",
+			base);
+	*shift = timegm(&tm) - now;
+	return 0;
+}
+
+int cmd_rtc(struct config *c, const char *name, const char *arg, FILE *out, struct err *e)
+{
+	struct rtc_args a;
+	int rc;
+
+	if (cmd_is_help(arg)) {
+		fprintf(out, "Clock (%s):\n", name);
+		opt_help(&rtc_table, out);
+		return CMDLINE_DONE;
+	}
+	rc = opt_parse(&rtc_table, name, arg, &a, e);
+	if (rc)
+		return rc;
+	if (a.base)
+		rc = take_base(a.base, &c->rtc_shift, e);
+	opt_free(&rtc_table, &a);
+	return rc;
+}
+
 int cmd_cpu(struct config *c, const char *name, const char *arg, FILE *out, struct err *e)
 {
 	(void)c;
@@ -287,35 +413,6 @@ int cmd_cpu(struct config *c, const char *name, const char *arg, FILE *out, stru
 		return 0;
 	return err_set(e, ENOTSUP, "%s %.60s is not implemented yet: allowed is host, the default",
 		       name, arg);
-}
-
-/* --- -name ---------------------------------------------------------------------------------- */
-
-struct name_args {
-	char *guest;
-};
-
-static const struct opt name_opts[] = {
-	{"guest", OPT_STR, offsetof(struct name_args, guest), .arg = "name",
-	 .help = "the guest's name; its MAC addresses are derived from it"},
-	{"process", OPT_STR, .missing = "not implemented yet"},
-	{"debug-threads", OPT_BOOL, .missing = "not implemented yet: threads always have names"},
-	{NULL},
-};
-const struct opt_table name_table = {"-name",	"a name for the guest",	  "guest",
-				     name_opts, sizeof(struct name_args), NULL};
-
-int cmd_name(struct config *c, const char *name, const char *arg, FILE *out, struct err *e)
-{
-	struct name_args n;
-	int rc = opt_parse(&name_table, name, arg, &n, e);
-
-	(void)out;
-	if (rc)
-		return rc;
-	free(c->name);
-	c->name = n.guest;
-	return 0;
 }
 
 /* --- consoles ------------------------------------------------------------------------------- */

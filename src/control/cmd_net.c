@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "control/absent.h"
 #include "control/cmdline.h"
 #include "control/slip.h"
 
@@ -298,10 +299,12 @@ static int unknown_model(const char *what, const char *label, const char *model,
 {
 	static const char *const later[] = {"e1000e", "igb",	 "pcnet",   "ne2k_pci",
 					    "i82551", "i82557b", "vmxnet3", NULL};
-	const char *names[64], *near;
+	const char *names[64], *near, *why = absent_device(model);
 	char list[256] = "";
 	unsigned n = 0;
 
+	if (why)
+		return err_set(e, ENOTSUP, "%s%s%.60s is not there: %s", what, label, model, why);
 	for (const struct nic_model *const *m = nic_models(); *m; m++) {
 		const char *const *a = (*m)->aliases;
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/util.h"
+#include "control/absent.h"
 #include "control/hmp.h"
 #include "control/version.h"
 
@@ -47,6 +48,17 @@ FLAG(cmd_snapshot, snapshot)
 FLAG(cmd_no_reboot, no_reboot)
 FLAG(cmd_nodefaults, no_defaults)
 /* clang-format on */
+/* What these ask for is always so: there is no file of options that is read unasked, no check of
+ * diskettes, no HPET. */
+FN(cmd_nothing)
+{
+	(void)c;
+	(void)opt;
+	(void)arg;
+	(void)out;
+	(void)e;
+	return CMDLINE_RUN;
+}
 FN(cmd_help);
 FN(cmd_version);
 FN(cmd_markdown);
@@ -58,10 +70,26 @@ static const struct cmd_opt options[] = {
 	{"machine", "pc|none[,accel=…]", "the kind of machine; none: networks only, no guest",
 	 cmd_machine},
 	{"M", "", NULL, cmd_machine},
+	{"rtc", "base=utc|localtime|…", "what the guest's clock starts with (default utc)",
+	 cmd_rtc},
 	{"accel", "kvm|qtest", "what runs the guest's instructions (default kvm)", cmd_accel},
 	{"enable-kvm", NULL, "the same as -accel kvm", cmd_enable_kvm},
 	{"qtest", "unix:PATH", "where -accel qtest takes its orders", cmd_qtest},
-	{"name", "name", "a name for the guest; its MAC addresses follow from it", cmd_name},
+	{"name", "name[,process=…]", "a name for the guest; its MAC addresses follow from it",
+	 cmd_name},
+	{"daemonize", NULL, "go into the background when the guest runs", cmd_daemonize},
+	{"pidfile", "file", "keep the process's number in a file, which is removed at the end",
+	 cmd_pidfile},
+	{"runas", "user|uid:gid", "become this user when everything is opened", cmd_runas},
+	{"sandbox", "on|off[,…]", "refuse what threads need not do (default on)", cmd_sandbox},
+	{"D", "file", "the log goes to a file once the guest runs", cmd_log_file},
+	{"d", "item[,…]", "say more in the log; -d help lists the items", cmd_log_items},
+	{"msg", "timestamp=on", "how lines of the log look", cmd_msg},
+	{"readconfig", "file", "read options from a file: [netdev \"n0\"] and so on",
+	 cmd_readconfig},
+	{"no-user-config", NULL, NULL, cmd_nothing},
+	{"no-fd-bootchk", NULL, NULL, cmd_nothing},
+	{"no-hpet", NULL, NULL, cmd_nothing},
 	{"no-reboot", NULL, "end when the guest reboots", cmd_no_reboot},
 	{"nodefaults", NULL, "no network and no consoles that were not asked for", cmd_nodefaults},
 	{"kernel", "file", "Linux kernel to start: bzImage or ELF vmlinux", cmd_kernel},
@@ -110,72 +138,9 @@ static const struct {
 	const char *name;
 	bool arg;
 } later[] = {
-	{"fda", true},
-	{"fdb", true},
-	{"blockdev", true},
-	{"spice", true},
-	{"sdl", false},
-	{"curses", false},
-	{"daemonize", false},
-	{"pidfile", true},
-	{"runas", true},
-	{"runwith", true},
-	{"chroot", true},
-	{"sandbox", true},
-	{"S", false},
-	{"s", false},
-	{"gdb", true},
-	{"qmp", true},
-	{"mon", true},
-	{"chardev", true},
-	{"parallel", true},
-	{"usb", false},
-	{"usbdevice", true},
-	{"object", true},
-	{"global", true},
-	{"acpitable", true},
-	{"rtc", true},
-	{"numa", true},
-	{"mem-path", true},
-	{"mem-prealloc", false},
-	{"overcommit", true},
-	{"no-acpi", false},
-	{"no-hpet", false},
-	{"no-shutdown", false},
-	{"action", true},
-	{"watchdog", true},
-	{"watchdog-action", true},
-	{"audio", true},
-	{"audiodev", true},
-	{"soundhw", true},
-	{"virtfs", true},
-	{"fsdev", true},
-	{"tpmdev", true},
-	{"incoming", true},
-	{"loadvm", true},
-	{"readconfig", true},
-	{"writeconfig", true},
-	{"dtb", true},
-	{"shim", true},
-	{"D", true},
-	{"d", true},
-	{"trace", true},
-	{"L", true},
-	{"icount", true},
-	{"full-screen", false},
-	{"balloon", true},
-	{"localtime", false},
-	{"no-user-config", false},
-	{"add-fd", true},
-	{"set", true},
-	{"msg", true},
-	{"seed", true},
-	{"preconfig", false},
-	{"only-migratable", false},
-	{"no-fd-bootchk", false},
-	{"redir", true},
-	{"tftp", true},
-	{"smb", true},
+	{"fda", true},	  {"fdb", true},	  {"blockdev", true}, {"S", false},
+	{"qmp", true},	  {"mon", true},	  {"chardev", true},  {"object", true},
+	{"global", true}, {"no-shutdown", false}, {"action", true},   {"L", true},
 };
 
 FN(cmd_version)
@@ -245,8 +210,11 @@ static const struct cmd_opt *find(const char *name)
 static int unknown_option(const char *word, const char *name, struct err *e)
 {
 	const char *names[ARRAY_SIZE(options) + 1], *near;
+	const char *why = absent_option(name);
 	unsigned n = 0;
 
+	if (why)
+		return err_set(e, ENOTSUP, "-%s is not there: %s", name, why);
 	for (unsigned i = 0; i < ARRAY_SIZE(later); i++) {
 		if (!strcmp(later[i].name, name))
 			return err_set(e, ENOTSUP, "-%s is not implemented yet: -h lists what is",
@@ -314,6 +282,19 @@ static int one(int argc, char *const *argv, int *i, struct config *c, FILE *out,
 	return o->fn(c, shown, arg, out, e);
 }
 
+int cmdline_option(const char *name, const char *arg, struct config *c, FILE *out, struct err *e)
+{
+	const struct cmd_opt *o = find(name);
+	char shown[32];
+
+	snprintf(shown, sizeof(shown), "-%s", name);
+	if (!o)
+		return unknown_option(shown, name, e);
+	if (!o->arg != !arg)
+		return err_set(e, EINVAL, "%s %s", shown, arg ? "takes no value" : "needs a value");
+	return o->fn(c, shown, arg, out, e);
+}
+
 static int parse_all(int argc, char *const *argv, struct config *c, FILE *out, struct err *e)
 {
 	for (int i = 1; i < argc;) {
@@ -377,9 +358,9 @@ static void markdown_one(const char *option, const struct opt_table *t, void *ar
 
 void cmdline_markdown(FILE *out)
 {
-	static const struct opt_table *const tables[] = {&smp_table,  &machine_table, &accel_table,
-							 &name_table, &boot_table,    &vnc_table,
-							 &drive_table};
+	static const struct opt_table *const tables[] = {
+		&smp_table, &machine_table, &accel_table, &name_table,	  &boot_table,
+		&vnc_table, &rtc_table,	    &msg_table,	  &sandbox_table, &drive_table};
 
 	fprintf(out, "# Options\n\n"
 		     "Made from the option tables by `vmwire -help-markdown`; do not edit.\n"

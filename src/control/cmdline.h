@@ -37,14 +37,14 @@ struct cmd_opt {
 };
 
 /* The handlers for the machine: cmd_machine.c */
-extern const struct opt_table smp_table, machine_table, accel_table, name_table;
+extern const struct opt_table smp_table, machine_table, accel_table, rtc_table;
 int cmd_m(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
 int cmd_smp(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
 int cmd_machine(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
 int cmd_accel(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
 int cmd_enable_kvm(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
+int cmd_rtc(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
 int cmd_cpu(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
-int cmd_name(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
 int cmd_serial(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
 int cmd_monitor(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
 int cmd_debugcon(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
@@ -72,6 +72,21 @@ bool cmd_parse_uuid(const char *text, uint8_t uuid[16]); /* false: it is none */
 extern const struct opt_table smbios_tables[];
 int cmd_smbios(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
 void cmd_smbios_free(struct smbios_conf *s);
+
+/* The handlers for the process: cmd_process.c */
+extern const struct opt_table name_table, msg_table, sandbox_table;
+int cmd_name(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
+int cmd_daemonize(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
+int cmd_pidfile(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
+int cmd_log_file(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
+int cmd_log_items(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
+int cmd_runas(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
+int cmd_msg(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
+
+int cmd_sandbox(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
+
+/* A file of options: readconfig.c */
+int cmd_readconfig(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
 
 /* The handlers for networks: cmd_net.c */
 extern const struct opt_table net_nic_table, hubport_table;
@@ -103,6 +118,12 @@ int cmd_net_split(const char *name, const char *arg, char *const *words, int n, 
 /* Every kind of -net, -netdev, -nic and -device with its table, for help and the page. */
 void cmd_net_for_each(void (*fn)(const char *option, const struct opt_table *t, void *arg),
 		      void *arg);
+
+/*
+ * One option, by its name without dashes, as if it stood on the command line; arg NULL: nothing
+ * follows it. Returns as cmdline_parse().
+ */
+int cmdline_option(const char *name, const char *arg, struct config *c, FILE *out, struct err *e);
 
 /* True for "help" and "?". */
 bool cmd_is_help(const char *text);

@@ -72,6 +72,7 @@ void config_free(struct config *c)
 	free(c->serial);
 	free(c->monitor);
 	opt_free(&vnc_table, &c->vnc);
+	process_conf_free(&c->process);
 	*c = (struct config){0};
 }
 
@@ -346,6 +347,11 @@ static int check_machine(struct config *c, struct err *e)
 	return 0;
 }
 
+static bool is_stdio(const char *spec)
+{
+	return spec && !strcmp(spec, "stdio");
+}
+
 /* Where serial port and monitor go when nobody said: as -nographic of QEMU has it. */
 static int consoles(struct config *c, struct err *e)
 {
@@ -380,6 +386,13 @@ static int consoles(struct config *c, struct err *e)
 		free(c->monitor);
 		c->monitor = NULL;
 	}
+	if (c->process.daemonize && (c->nographic || is_stdio(c->serial) || is_stdio(c->monitor)))
+		return err_set(e, EINVAL,
+			       "%s: -daemonize leaves the terminal: leave one of the two out, or "
+			       "give a socket, e.g. -serial unix:PATH,server=on,wait=off",
+			       c->nographic	     ? "-nographic"
+			       : is_stdio(c->serial) ? "-serial stdio"
+						     : "-monitor stdio");
 	if (c->serial && c->monitor && !strcmp(c->serial, "stdio") && !strcmp(c->monitor, "stdio"))
 		return err_set(e, EBUSY,
 			       "-serial stdio and -monitor stdio want the same terminal: give "
@@ -455,6 +468,8 @@ int config_finish(struct config *c, struct err *e)
 {
 	int rc = check_machine(c, e);
 
+	c->process.no_launcher = c->sandbox.state == SANDBOX_OFF && !c->process.runas;
+	c->process.no_spawn = c->sandbox.no_spawn;
 	if (!rc)
 		rc = cmd_drives_finish(c, e);
 	if (!rc)

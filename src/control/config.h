@@ -14,6 +14,8 @@
 #include "machine/machine.h"
 #include "machine/smbios.h"
 #include "block/disk.h"
+#include "control/process.h"
+#include "control/sandbox.h"
 #include "net/backend/backend.h"
 #include "net/nic/nic.h"
 
@@ -77,8 +79,9 @@ struct config {
 	char *accel_device; /* NULL: /dev/kvm */
 	char *qtest;	    /* -qtest */
 	uint64_t ram;	    /* bytes */
-	uint32_t cpus;
-	bool probe; /* -accel kvm,probe=on: find out whether KVM works, and end */
+	int64_t rtc_shift;  /* -rtc base=: seconds from UTC */
+	bool probe;	    /* -accel kvm,probe=on: find out whether KVM works, and end */
+	uint32_t cpus, cores, threads; /* cores of a socket, threads of a core; 0: one socket, 1 */
 	char *kernel, *initrd, *append, *name;
 	char *bios;
 	bool boot_given;       /* -boot */
@@ -100,6 +103,8 @@ struct config {
 	unsigned ndisks;
 	struct conf_net *net;
 	unsigned nnet;
+	struct process_conf process;
+	struct sandbox_conf sandbox;
 };
 
 /* Fills in the defaults of a VM nobody described. */

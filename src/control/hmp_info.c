@@ -138,6 +138,15 @@ static void info_network(struct hmp *h, int argc, char **argv)
 	vm_unpark(vm);
 }
 
+static void info_sandbox(struct hmp *h, int argc, char **argv)
+{
+	const struct vm *vm = hmp_vm(h);
+
+	(void)argc;
+	(void)argv;
+	sandbox_show(vm->sandboxed, vm->landlocked, print_line, h);
+}
+
 static void info_usernet(struct hmp *h, int argc, char **argv)
 {
 	struct vm *vm = hmp_vm(h);
@@ -270,6 +279,7 @@ const struct hmp_cmd hmp_info_cmds[] = {
 	{"block", "[drive]", "the disks: images, media, counters", 0, hmp_info_block},
 	{"pci", "", "the devices in the guest's PCI slots", 0, info_pci},
 	{"status", "", "does the guest run", 0, info_status},
+	{"sandbox", "", "what vmwire's threads may do (-sandbox)", 0, info_sandbox},
 	{"name", "", "the guest's name", 0, info_name},
 	{"version", "", "vmwire's version", 0, info_version},
 	{NULL},

@@ -24,6 +24,8 @@
 /* Of package seabios; firmware and guests run it from the card's ROM. */
 #define VGA_BIOS "/usr/share/seabios/vgabios-stdvga.bin"
 
+#define GRACE_S 30u /* for a guest that was asked to shut down by a signal */
+
 void vm_quit(struct vm *vm, int status)
 {
 	/* The first reason counts: no signal makes a success of what has failed. */
@@ -36,15 +38,39 @@ void vm_quit(struct vm *vm, int status)
 
 /* --- signals -------------------------------------------------------------------------------- */
 
+static void on_grace(struct loop_timer *t)
+{
+	struct vm *vm = container_of(t, struct vm, grace);
+
+	log_line("the guest has not shut down within %u s and is switched off", GRACE_S);
+	vm_quit(vm, 0);
+}
+
+/*
+ * The power button first: a guest that listens to it shuts down in order. One that does not (no
+ * driver for it yet, or it is stopped) is switched off at once, and so is any guest by a second
+ * signal, by SIGQUIT, or when the time is over.
+ */
 static void on_signal(struct loop_fd *w, uint32_t events)
 {
 	struct vm *vm = container_of(w, struct vm, sig_w);
 	struct signalfd_siginfo info;
+	const char *name;
 
 	(void)events;
 	if (read(vm->sigfd, &info, sizeof(info)) != sizeof(info))
 		return;
-	log_line("ended by signal %u (%s)", info.ssi_signo, strsignal((int)info.ssi_signo));
+	name = strsignal((int)info.ssi_signo);
+	if (info.ssi_signo != SIGQUIT && !vm->grace.heap && !vm->ending && vm->machine &&
+	    machine_running(vm->machine) && machine_powerdown(vm->machine)) {
+		log_line("signal %u (%s): the guest shuts down; it is switched off in %u s, or by "
+			 "a second signal",
+			 info.ssi_signo, name, GRACE_S);
+		vm->grace.fn = on_grace;
+		loop_timer_set(vm->control, &vm->grace, loop_now(vm->control) + GRACE_S * NS_PER_S);
+		return;
+	}
+	log_line("ended by signal %u (%s)", info.ssi_signo, name);
 	vm_quit(vm, 0);
 }
 
@@ -82,6 +108,7 @@ static void on_event(void *opaque, enum machine_event ev, const char *text)
 		vm_quit(vm, 0);
 		break;
 	case MACHINE_RESET:
+		log_extra("cpu_reset", "the machine was reset");
 		if (vm->conf->no_reboot)
 			vm_quit(vm, 0);
 		break;
@@ -99,9 +126,13 @@ static int make_machine(struct vm *vm, struct err *e)
 		.accel = config_accel(c),
 		.ac = {.device = c->accel_device ? c->accel_device : "/dev/kvm",
 		       .vcpus = c->cpus,
+		       .cores = c->cores,
+		       .threads = c->threads,
 		       .qtest = c->qtest,
 		       .control = vm->control,
-		       .clock = &vm->clock},
+		       .clock = &vm->clock,
+		       .enter = sandbox_accel,
+		       .enter_arg = &vm->sandboxed},
 		.ram = c->ram,
 		.cpus = c->cpus,
 		.kernel = c->kernel,
@@ -114,6 +145,7 @@ static int make_machine(struct vm *vm, struct err *e)
 		.screen = c->vnc.address && strcmp(c->vnc.address, "none") != 0,
 		.vga_rom = access(VGA_BIOS, R_OK) ? NULL : VGA_BIOS,
 		.no_reboot = c->no_reboot,
+		.rtc_shift = c->rtc_shift,
 		.control = vm->control,
 		.event = on_event,
 		.unplug = vm_unplug,
@@ -159,7 +191,7 @@ static int open_consoles(struct vm *vm, struct err *e)
 static void notes(const struct config *c)
 {
 	if (!c->serial && !c->vnc.address && !c->nographic && !c->no_display && !c->no_defaults &&
-	    c->machine == MACHINE_PC && !c->qtest)
+	    c->machine == MACHINE_PC && !c->qtest && !c->process.daemonize)
 		log_line("the guest has no console: -nographic shows its serial port here");
 }
 
@@ -218,14 +250,14 @@ struct vm *vm_new(struct config *c, struct err *e)
 	return vm;
 }
 
-static int start(struct vm *vm, struct err *e)
+int vm_start(struct vm *vm, struct err *e)
 {
-	for (unsigned i = 0; i < vm->nloops; i++) {
-		int rc = loop_start(vm->loops[i], e);
+	int rc = sandbox_start(&vm->conf->sandbox, &vm->sandboxed, &vm->landlocked, e);
 
-		if (rc)
-			return rc;
-	}
+	for (unsigned i = 0; !rc && i < vm->nloops; i++)
+		rc = vm_net_start_loop(vm, vm->loops[i], e);
+	if (rc)
+		return rc;
 	vm->started = true;
 	if (!vm->machine)
 		return 0;
@@ -235,12 +267,6 @@ static int start(struct vm *vm, struct err *e)
 
 int vm_run(struct vm *vm)
 {
-	struct err e;
-
-	if (start(vm, &e)) {
-		log_err(&e);
-		return 1;
-	}
 	loop_run(vm->control);
 	return vm->status;
 }
@@ -264,8 +290,10 @@ void vm_free(struct vm *vm)
 	chardev_close(vm->monitor);
 	chardev_close(vm->serial);
 	chardev_close(vm->debugcon);
-	if (vm->control)
+	if (vm->control) {
+		loop_timer_del(vm->control, &vm->grace);
 		loop_del_fd(vm->control, &vm->sig_w);
+	}
 	loop_free(vm->control);
 	if (vm->sigfd >= 0)
 		close(vm->sigfd);

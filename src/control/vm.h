@@ -3,7 +3,8 @@
  * A running VM: what assembly made out of a configuration. All of it lives on the control loop,
  * which the calling thread runs; every queue of a wire has a loop, and a thread, of its own.
  *
- * Life: vm_new() -> vm_run() -> vm_free(). vm_free() undoes whatever vm_new() got done.
+ * Life: vm_new() -> vm_start() -> vm_run() -> vm_free(). vm_free() undoes whatever vm_new() got
+ * done.
  */
 #ifndef CONTROL_VM_H
 #define CONTROL_VM_H
@@ -52,15 +53,19 @@ struct vm {
 
 	int sigfd;
 	struct loop_fd sig_w;
+	struct loop_timer grace; /* runs while the guest shuts down because of a signal */
 	sigset_t old_signals;
-	int status; /* exit status */
+	bool sandboxed, landlocked; /* as -sandbox came out */
+	int status;		    /* exit status */
 	bool ending;
 };
 
 /* c is used until vm_free(). Returns NULL and fills e. */
 struct vm *vm_new(struct config *c, struct err *e);
 
-/* Runs the guest until it ends; returns the exit status of the program. */
+/* Starts the guest. Returns 0 or -errno with e. */
+int vm_start(struct vm *vm, struct err *e);
+/* After vm_start(): runs until the guest ends; returns the exit status of the program. */
 int vm_run(struct vm *vm);
 void vm_free(struct vm *vm); /* NULL is allowed */
 
@@ -82,6 +87,9 @@ void vm_net_close(struct vm *vm);
 /* [control] Holds all queue loops between two batches, for a look at their state. */
 void vm_park(struct vm *vm);
 void vm_unpark(struct vm *vm);
+
+/* Starts the thread of a queue's loop, in the sandbox if there is one. */
+int vm_net_start_loop(struct vm *vm, struct loop *l, struct err *e);
 
 /* The port that the monitor calls name, or NULL. */
 struct vm_net *vm_net_find(struct vm *vm, const char *name);

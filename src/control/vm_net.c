@@ -14,6 +14,20 @@
 #include "control/cmdline.h"
 #include "control/vm.h"
 
+int vm_net_start_loop(struct vm *vm, struct loop *l, struct err *e)
+{
+	int rc = loop_start(l, e);
+
+	if (rc || !vm->sandboxed)
+		return rc;
+	rc = sandbox_loop(l, e);
+	if (rc) {
+		loop_stop(l);
+		loop_join(l);
+	}
+	return rc;
+}
+
 struct loop *vm_loop_add(struct vm *vm, const char *name, struct err *e)
 {
 	struct loop **grown = realloc(vm->loops, (vm->nloops + 1) * sizeof(struct loop *));
@@ -25,7 +39,7 @@ struct loop *vm_loop_add(struct vm *vm, const char *name, struct err *e)
 	}
 	vm->loops = grown;
 	l = loop_new(name, &vm->clock, e);
-	if (l && vm->started && loop_start(l, e)) {
+	if (l && vm->started && vm_net_start_loop(vm, l, e)) {
 		loop_free(l);
 		l = NULL;
 	}

@@ -22,9 +22,14 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/sandbox.h"
 #include "base/util.h"
+
+const int chardev_calls[] = {SYS_sendto, SYS_sendmsg,	SYS_writev,
+			     SYS_poll,	 SYS_epoll_ctl, SANDBOX_END};
 
 #define CTRL_A	 1
 #define FLUSH_MS 200

@@ -17,6 +17,9 @@
 
 struct chardev;
 
+/* System calls of a vCPU that writes to a character device, for sandbox.h. */
+extern const int chardev_calls[];
+
 struct chardev_user {
 	/* Bytes came in. Returns how many were taken; the rest is offered again after
 	 * chardev_ready(). Control loop. */

@@ -316,6 +316,7 @@ static int make_chipset(struct machine *m, struct err *e)
 	m->rtc = rtc_new(&m->bus, control, clock, m->conf.ram, e);
 	if (!m->rtc)
 		return -e->code;
+	rtc_shift(m->rtc, m->conf.rtc_shift);
 	m->serial = serial_new(&m->bus, control, m->conf.serial, 0x3f8, PC_IRQ_SERIAL, e);
 	return m->serial ? 0 : -e->code;
 }
@@ -503,9 +504,9 @@ void machine_reset(struct machine *m)
 		do_reset(m);
 }
 
-void machine_powerdown(struct machine *m)
+bool machine_powerdown(struct machine *m)
 {
-	pm_button(m->pm);
+	return pm_button(m->pm);
 }
 
 int machine_boot_add(struct machine *m, uint32_t index, const char *path, struct err *e)

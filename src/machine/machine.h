@@ -70,6 +70,7 @@ struct machine_conf {
 	bool vga;	     /* a display adapter in PCI slot 2 … */
 	const char *vga_rom; /* … with this file as its ROM; NULL: none */
 	bool screen;	     /* somebody sees it: a kernel without firmware finds a frame buffer */
+	int64_t rtc_shift;   /* seconds that the guest's clock is ahead of UTC */
 	struct loop *control;
 	/* On the control loop, never from inside a vCPU's exit. Resets are done by the machine
 	 * itself; the event tells that one happened. */
@@ -95,10 +96,11 @@ void machine_isa_irq(void *m, unsigned irq, bool level);
  * and starts the vCPUs. */
 int machine_start(struct machine *m, struct err *e);
 
-void machine_pause(struct machine *m);	   /* monitor: stop */
-void machine_resume(struct machine *m);	   /* monitor: cont */
-void machine_reset(struct machine *m);	   /* monitor: system_reset */
-void machine_powerdown(struct machine *m); /* presses the ACPI power button */
+void machine_pause(struct machine *m);	/* monitor: stop */
+void machine_resume(struct machine *m); /* monitor: cont */
+void machine_reset(struct machine *m);	/* monitor: system_reset */
+/* Presses the ACPI power button. True: the guest has its interrupt switched on. */
+bool machine_powerdown(struct machine *m);
 
 /*
  * bootindex=: the firmware tries devices in the order of these numbers, before all others. path: as

@@ -97,6 +97,7 @@ void debugcon_free(struct debugcon *d); /* NULL is allowed */
 struct rtc;
 struct rtc *rtc_new(struct bus *b, struct loop *control, const struct clock *clock, uint64_t ram,
 		    struct err *e);
+void rtc_shift(struct rtc *r, int64_t s); /* before the guest runs: s seconds from what it says */
 void rtc_reset(struct rtc *r);
 void rtc_set(struct rtc *r, uint8_t at, uint8_t v); /* a byte of CMOS, as firmware finds it */
 void rtc_free(struct rtc *r);
@@ -149,7 +150,7 @@ struct pm *pm_add(struct pci_bus *p, struct loop *control, const struct clock *c
 		  struct isa_irqs *q, const struct pc_power *power, struct err *e);
 /* Maps the registers at base and switches to ACPI mode, as firmware does. */
 void pm_enable(struct pm *pm, uint16_t base);
-void pm_button(struct pm *pm);
+bool pm_button(struct pm *pm); /* true: the guest has its interrupt on */
 /* General-purpose event n's cause stands (its status cannot be cleared) or is gone (the status
  * waits to be cleared). Bus lock held or control loop. */
 void pm_gpe(struct pm *pm, unsigned n, bool level);

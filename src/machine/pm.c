@@ -288,13 +288,17 @@ void pm_enable(struct pm *pm, uint16_t base)
 	bus_unlock(pm->b);
 }
 
-void pm_button(struct pm *pm)
+bool pm_button(struct pm *pm)
 {
+	bool heard;
+
 	bus_lock(pm->b);
 	look(pm);
 	pm->sts |= STS_PWRBTN;
 	update(pm);
+	heard = pm->cnt & CNT_SCI_EN && pm->en & STS_PWRBTN;
 	bus_unlock(pm->b);
+	return heard;
 }
 
 void pm_gpe(struct pm *pm, unsigned n, bool level)

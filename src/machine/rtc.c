@@ -408,6 +408,14 @@ struct rtc *rtc_new(struct bus *b, struct loop *control, const struct clock *clo
 	return r;
 }
 
+void rtc_shift(struct rtc *r, int64_t s)
+{
+	bus_lock(r->b);
+	r->offset += (uint64_t)s * NS_PER_S;
+	r->looked = wall(r);
+	bus_unlock(r->b);
+}
+
 void rtc_reset(struct rtc *r)
 {
 	bus_lock(r->b);

@@ -128,7 +128,11 @@ static void needs_reset(struct virtio_queue *q)
 	if (n < BREAKAGES_LOGGED)
 		log_warn("%s: queue %u stopped, its driver must reset the device: %s%s", v->pci.id,
 			 q->index, q->ring.why,
-			 n + 1 == BREAKAGES_LOGGED ? " (further ones are not reported)" : "");
+			 n + 1 == BREAKAGES_LOGGED ? " (further ones only with -d guest_errors)"
+						   : "");
+	else
+		log_extra("guest_errors", "%s: queue %u stopped: %s", v->pci.id, q->index,
+			  q->ring.why);
 	atomic_fetch_or(&v->status, VIRTIO_CONFIG_S_NEEDS_RESET);
 	notify_config(v);
 }

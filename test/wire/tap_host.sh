@@ -164,6 +164,24 @@ bad "-net tap: tap: script=$room/fail tap6: it ended with exit status 7" \
 	-net "tap,ifname=tap6,script=$room/fail,downscript=$room/down"
 check "the TAP of a failed start is gone" gone tap6
 is "downscript= does not undo what was not done" "$(wc -l <"$room/downs")" 1
+# In the sandbox no thread starts a program: the launcher does, also for a network that comes later.
+script "$room/late" "echo \$1 by \$(cat /proc/\$PPID/comm) >>$room/late.log"
+check "a network to come" run
+monitor "netdev_add tap,id=late,ifname=tap8,script=$room/late,downscript=$room/late" >/dev/null
+is "script= of a network that comes later is run by the launcher" "$(cat "$room/late.log")" "tap8 by vmwire-run"
+monitor "netdev_del late" >/dev/null
+is "and its downscript=" "$(wc -l <"$room/late.log")" 2
+end
+check "it ends with vmwire" sh -c "! pgrep --ns $$ --nslist net vmwire-run"
+check "-sandbox on,spawn=deny" run -sandbox on,spawn=deny
+like "runs no script any more" "$(monitor "netdev_add tap,id=late,ifname=tap8,script=$room/late")" \
+	"script=$room/late tap8: not run: .*spawn=deny forbids it"
+check "and leaves no TAP" gone tap8
+end
+check "-sandbox off" run -sandbox off
+monitor "netdev_add tap,id=late,ifname=tap8,script=$room/late,downscript=no" >/dev/null
+is "programs are vmwire's own children" "$(tail -n 1 "$room/late.log")" "tap8 by vmwire"
+end
 script "$room/hang" "echo hangs; exec sleep 1000"
 "$vmwire" -machine none -net "tap,script=$room/hang,downscript=no" >"$room/out" 2>"$room/err" </dev/null &
 pid=$!
@@ -327,7 +345,8 @@ if ip link add link up0 name probe type macvtap 2>/dev/null; then
 	is "SIGTERM" $status 0
 	check "deletes the link" gone vmwtap0
 	check "again" run -netdev macvtap,id=m,link=up0
-	guard=$(pgrep -P $pid -f vmwire-guard)
+	index=$(cat /sys/class/net/vmwtap0/ifindex)
+	guard=$(pgrep -f "vmwire-guard vmwtap0 $index")
 	check "a guard waits" test -n "$guard"
 	end KILL
 	check "after kill -9 the link goes" gone vmwtap0

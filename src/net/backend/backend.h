@@ -52,6 +52,10 @@ struct net_backend {
 	int (*hostfwd)(struct net_port *p, bool add, const char *rule, struct err *e);
 };
 
+/* System calls of backends on their loops, for sandbox.h: user, whose sockets are of AF_INET and
+ * AF_INET6; tap. */
+extern const int stack_calls[], tap_calls[];
+
 /* NULL-terminated. */
 const struct net_backend *const *net_backends(void);
 const struct net_backend *net_backend_find(const char *name);

@@ -35,14 +35,20 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/iov.h"
 #include "base/log.h"
+#include "base/sandbox.h"
 #include "base/util.h"
 #include "net/backend/backend.h"
 #include "net/backend/tap.h"
 #include "net/prot.h"
+
+const int tap_calls[] = {
+	SYS_read, SYS_readv, SYS_writev, SYS_ioctl, SYS_fcntl, SANDBOX_END,
+};
 
 /* Since Linux 6.2; the headers of older systems lack them. */
 #ifndef TUN_F_USO4

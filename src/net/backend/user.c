@@ -9,10 +9,19 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
+#include "base/sandbox.h"
 #include "base/util.h"
 #include "net/backend/backend.h"
 #include "net/user/internal.h"
+
+/* Of the stack on its loop: src/net/user. */
+const int stack_calls[] = {
+	SYS_bind,	 SYS_connect,	 SYS_listen,	 SYS_accept4, SYS_shutdown, SYS_getsockname,
+	SYS_getpeername, SYS_setsockopt, SYS_getsockopt, SYS_sendto,  SYS_sendmsg,  SYS_sendmmsg,
+	SYS_recvfrom,	 SYS_recvmsg,	 SYS_recvmmsg,	 SYS_ioctl,   SYS_poll,	    SANDBOX_END,
+};
 
 struct user_opts {
 	struct user_conf conf;

@@ -18,6 +18,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "net/host/launcher.h"
+
+#define START_MS 10000
+
 static const char script[] = "trap '' HUP INT QUIT TERM PIPE; cd /; PATH=$PATH:/usr/sbin:/sbin\n"
 			     "read -r line && exit\n"
 			     "case $(ip -o link show dev \"$1\") in\n"
@@ -56,6 +60,19 @@ static int spawn(struct host_guard *g, int in, char *const *argv)
 	return rc;
 }
 
+/* The same by the launcher, which waits only for the shell that puts it into the background. */
+static int spawn_launched(int in, char *const *argv, struct err *e)
+{
+	const char *const words[] = {
+		"/bin/sh", "-c",    "setsid /bin/sh -c \"$1\" \"$2\" \"$3\" \"$4\" <&3 3<&- &",
+		"sh",	   argv[2], argv[3],
+		argv[4],   argv[5], NULL};
+	const struct host_run r = {
+		.what = "guard", .argv = words, .ms = START_MS, .pass = in, .quiet = true};
+
+	return host_run(&r, e);
+}
+
 int host_guard_start(struct host_guard *g, const char *link, int index, struct err *e)
 {
 	char number[16], name[32];
@@ -73,9 +90,18 @@ int host_guard_start(struct host_guard *g, const char *link, int index, struct e
 	snprintf(number, sizeof(number), "%d", index);
 	if (pipe2(fd, O_CLOEXEC))
 		return err_set(e, errno, "guard of %s: %s", link, strerror(errno));
+	g->fd = fd[1];
+	if (launcher_fd() >= 0) {
+		g->launched = true;
+		rc = spawn_launched(fd[0], argv, e);
+		close(fd[0]);
+		if (!rc)
+			return 0;
+		host_guard_end(g);
+		return rc;
+	}
 	rc = spawn(g, fd[0], argv);
 	close(fd[0]);
-	g->fd = fd[1];
 	if (!rc)
 		return 0;
 	close(g->fd);
@@ -87,13 +113,13 @@ void host_guard_end(struct host_guard *g)
 {
 	ssize_t n;
 
-	if (!g->pid)
+	if (!g->pid && !g->launched)
 		return;
 	/* It may have been killed: then there is nobody to tell (SIGPIPE is ignored). */
 	n = write(g->fd, "\n", 1);
 	(void)n;
 	close(g->fd);
-	while (waitpid(g->pid, NULL, 0) < 0 && errno == EINTR)
+	while (g->pid && waitpid(g->pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	*g = (struct host_guard){.fd = -1};
 }

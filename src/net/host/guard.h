@@ -5,11 +5,14 @@
 
 #include <sys/types.h>
 
+#include <stdbool.h>
+
 #include "base/err.h"
 
 struct host_guard {
-	pid_t pid; /* the process that watches; 0: none */
-	int fd;	   /* its pipe: closed with us, however we end */
+	bool launched; /* by the launcher: not our child, pid is 0 */
+	pid_t pid;     /* the process that watches; 0: none */
+	int fd;	       /* its pipe: closed with us, however we end */
 };
 
 /*

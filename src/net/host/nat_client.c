@@ -13,13 +13,11 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,8 +25,10 @@
 #include "base/util.h"
 #include "net/host/nat_host.h"
 #include "net/host/nat_link.h"
+#include "net/host/run.h"
 
 #define TRIES	     50
+#define START_MS     20000
 #define NAP_NS	     (20 * NS_PER_MS)
 #define AGAIN_MS     1000 /* after a failure; doubles */
 #define AGAIN_MAX_MS 60000
@@ -52,35 +52,20 @@ struct nat_client {
 /* --- starting a holder ---------------------------------------------------------------------- */
 
 /* Starts it with fd as its connection; it goes into the background by itself. */
-static int spawn(const char *name, int fd)
+static int spawn(const char *name, int fd, struct err *e)
 {
-	char *const argv[] = {"vmwire", NAT_HOLDER_ARG, (char *)name, NULL};
-	char *const env[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", NULL};
-	posix_spawn_file_actions_t files;
-	posix_spawnattr_t attr;
-	sigset_t none, all;
-	pid_t pid;
-	int rc;
+	const char *const argv[] = {"vmwire", NAT_HOLDER_ARG, name, NULL};
+	const char *const env[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", NULL};
+	const struct host_run r = {.what = name,
+				   .path = "/proc/self/exe",
+				   .argv = argv,
+				   .env = env,
+				   .ms = START_MS,
+				   .pass = fd,
+				   .quiet = true};
 
-	sigemptyset(&none);
-	sigfillset(&all);
-	posix_spawnattr_init(&attr);
-	posix_spawnattr_setsigmask(&attr, &none);
-	posix_spawnattr_setsigdefault(&attr, &all);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-	posix_spawn_file_actions_init(&files);
-	posix_spawn_file_actions_adddup2(&files, fd, NAT_HOLDER_FD);
-	posix_spawn_file_actions_addclosefrom_np(&files, NAT_HOLDER_FD + 1);
-	for (int i = 0; i <= STDERR_FILENO; i++)
-		posix_spawn_file_actions_addopen(&files, i, "/dev/null", O_RDWR, 0);
-	rc = posix_spawn(&pid, "/proc/self/exe", &files, &attr, argv, env);
-	posix_spawn_file_actions_destroy(&files);
-	posix_spawnattr_destroy(&attr);
-	if (rc)
-		return -rc;
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
-	return 0;
+	_Static_assert(NAT_HOLDER_FD == HOST_RUN_FD, "where the holder finds its connection");
+	return host_run(&r, e);
 }
 
 static bool hello(int fd, const struct nat_net *wish)
@@ -96,21 +81,13 @@ static int start_holder(const struct nat_net *wish, struct err *e)
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds))
 		return err_set(e, errno, "%s: %s", wish->name, strerror(errno));
-	/* The number that the holder wants: dup2() of a descriptor onto itself would leave it
-	 * to be closed by the exec. */
-	if (fds[1] == NAT_HOLDER_FD) {
-		int other = fcntl(fds[1], F_DUPFD_CLOEXEC, NAT_HOLDER_FD + 1);
-
-		close(fds[1]);
-		fds[1] = other;
-	}
-	rc = hello(fds[0], wish) ? spawn(wish->name, fds[1]) : -EIO;
+	rc = hello(fds[0], wish) ? spawn(wish->name, fds[1], e)
+				 : err_set(e, EIO, "%s: %s", wish->name, strerror(EIO));
 	close(fds[1]);
 	if (!rc)
 		return fds[0];
 	close(fds[0]);
-	return err_set(e, -rc, "%s: cannot start the network's process: %s", wish->name,
-		       strerror(-rc));
+	return err_prefix(e, "cannot start the network's process");
 }
 
 /* --- joining -------------------------------------------------------------------------------- */

@@ -13,6 +13,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdint.h>
@@ -23,6 +25,9 @@
 #include <unistd.h>
 
 #include "base/await.h"
+#include "base/clock.h"
+#include "base/util.h"
+#include "net/host/launcher.h"
 
 #define TREE_MAX 64u
 
@@ -66,6 +71,23 @@ static int verdict(const struct host_run *r, const siginfo_t *info, struct err *
 		       strsignal(info->si_status));
 }
 
+/* As await_for(), ended by the hang-up as it is by a signal. */
+static enum await await_hangup(int pidfd, const struct host_run *r)
+{
+	struct pollfd p[2] = {{.fd = pidfd, .events = POLLIN}, {.fd = r->hangup, .events = POLLIN}};
+	const uint64_t end = clock_now(NULL) + r->ms * NS_PER_MS;
+
+	for (;;) {
+		uint64_t now = clock_now(NULL);
+		uint64_t left = now < end ? (end - now) / NS_PER_MS + 1 : 0;
+
+		if (poll(p, 2, (int)MIN(left, (uint64_t)INT_MAX)) > 0)
+			return p[0].revents ? AWAIT_READY : AWAIT_END;
+		if (!left)
+			return AWAIT_LATE;
+	}
+}
+
 static int await_end(const struct host_run *r, pid_t pid, struct err *e)
 {
 	int fd = pidfd_open(pid, 0);
@@ -74,7 +96,7 @@ static int await_end(const struct host_run *r, pid_t pid, struct err *e)
 	int rc;
 
 	if (fd >= 0)
-		how = await_for(fd, r->ms, r->heed);
+		how = r->hangup ? await_hangup(fd, r) : await_for(fd, r->ms, r->heed);
 	if (how != AWAIT_READY)
 		kill_tree(pid);
 	do {
@@ -121,12 +143,14 @@ static int spawn(const struct host_run *r, const posix_spawn_file_actions_t *fil
 	posix_spawnattr_setsigmask(&attr, &none);
 	posix_spawnattr_setsigdefault(&attr, &all);
 	/* execve() does not change the strings. */
-	rc = posix_spawn(pid, r->argv[0], files, &attr, (char *const *)(uintptr_t)r->argv, environ);
+	rc = posix_spawn(pid, r->path ? r->path : r->argv[0], files, &attr,
+			 (char *const *)(uintptr_t)r->argv,
+			 r->env ? (char *const *)(uintptr_t)r->env : environ);
 	posix_spawnattr_destroy(&attr);
 	return rc;
 }
 
-int host_run(const struct host_run *r, struct err *e)
+int host_run_here(const struct host_run *r, struct err *e)
 {
 	posix_spawn_file_actions_t files;
 	pid_t pid = 0;
@@ -135,6 +159,8 @@ int host_run(const struct host_run *r, struct err *e)
 	if (rc)
 		return err_set(e, rc, "%s: %s", r->what, strerror(rc));
 	rc = posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	for (int fd = STDOUT_FILENO; r->quiet && !rc && fd <= STDERR_FILENO; fd++)
+		rc = posix_spawn_file_actions_addopen(&files, fd, "/dev/null", O_WRONLY, 0);
 	if (!rc && r->errors)
 		rc = posix_spawn_file_actions_adddup2(&files, r->errors, STDERR_FILENO);
 	if (!rc && r->pass)
@@ -145,4 +171,11 @@ int host_run(const struct host_run *r, struct err *e)
 		rc = spawn(r, &files, &pid);
 	posix_spawn_file_actions_destroy(&files);
 	return rc ? not_started(r, rc, e) : await_end(r, pid, e);
+}
+
+int host_run(const struct host_run *r, struct err *e)
+{
+	int launcher = launcher_fd();
+
+	return launcher >= 0 ? launcher_run(launcher, r, e) : host_run_here(r, e);
 }

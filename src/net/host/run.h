@@ -11,12 +11,16 @@
 
 struct host_run {
 	const char *what;	 /* for messages: "script=/etc/qemu-ifup" */
-	const char *const *argv; /* NULL-terminated; argv[0] is a path, PATH is not searched */
+	const char *const *argv; /* NULL-terminated; PATH is not searched */
 	unsigned ms;		 /* longer than that it may not take */
 	/* A signal that asks vmwire to end ends the program, too. */
 	bool heed;
-	int pass;   /* a descriptor of ours that it gets as HOST_RUN_FD; 0: none */
-	int errors; /* where its stderr goes; 0: to ours */
+	int pass;		/* a descriptor of ours that it gets as HOST_RUN_FD; 0: none */
+	int errors;		/* where its stderr goes; 0: to ours */
+	bool quiet;		/* stdout and stderr go nowhere */
+	const char *path;	/* of the program; NULL: argv[0] */
+	const char *const *env; /* its environment, NULL-terminated; NULL: ours */
+	int hangup;		/* a socket whose other end's closing ends it; 0: none */
 };
 
 /*
@@ -27,5 +31,8 @@ struct host_run {
  * what it has started). -ECANCELED: a signal asked us to end.
  */
 int host_run(const struct host_run *r, struct err *e);
+
+/* The same, always by this process and not by the launcher (launcher.h). */
+int host_run_here(const struct host_run *r, struct err *e);
 
 #endif

@@ -29,6 +29,10 @@ struct nic_conf {
 	unsigned queues;    /* that the card's backend has, set by assembly; 0: one */
 };
 
+/* System calls of a card on its queues' loops where the kernel may have the rings, for sandbox.h.
+ */
+extern const int vhost_calls[];
+
 struct nic {
 	struct net_port port;
 	struct pci_dev *pci;

@@ -22,13 +22,17 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/sandbox.h"
 #include "base/util.h"
 #include "net/nic/virtio_net.h"
 #include "net/port/vhost.h"
 #include "virtio/vhost.h"
+
+const int vhost_calls[] = {SYS_ioctl, SYS_eventfd2, SYS_read, SANDBOX_END};
 
 static struct loop *loop_of(const struct vnet_kernel *k)
 {

@@ -12,7 +12,6 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,15 +19,14 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/iov.h"
 #include "base/util.h"
 #include "net/user/internal.h"
+#include "net/user/resolv.h"
 
 #define RESOLV_CONF    "/etc/resolv.conf"
-#define SERVERS	       3 /* as many as resolv.conf(5) reads */
 #define KEPT	       256
 #define QUERY_MAX      512u
 #define ANSWER_MAX     65535u
@@ -40,12 +38,6 @@
 #define RCODE_SERVFAIL 2
 #define RX_AT_ONCE     16 /* messages per event before other flows get their turn */
 
-union server {
-	struct sockaddr sa;
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
-};
-
 struct kept {
 	uint16_t len;
 	uint16_t next; /* free chain, index + 1 */
@@ -53,10 +45,9 @@ struct kept {
 };
 
 struct dns_state {
-	union server server[SERVERS];
-	unsigned nservers, first; /* first: the one that answered last */
-	struct timespec mtime;	  /* of resolv.conf, as read */
-	ino_t inode;
+	struct resolv_list list;
+	unsigned first;	       /* the one that answered last */
+	struct resolv *resolv; /* NULL: dns-host= */
 	uint64_t looked;
 	uint16_t free, used;
 	struct kept kept[KEPT];
@@ -65,64 +56,17 @@ struct dns_state {
 
 /* --- resolvers ------------------------------------------------------------------------------ */
 
-static bool parse_server(const char *text, union server *s)
-{
-	char addr[INET6_ADDRSTRLEN + IF_NAMESIZE + 1], *scope;
-
-	memset(s, 0, sizeof(*s));
-	snprintf(addr, sizeof(addr), "%s", text);
-	if (inet_pton(AF_INET, addr, &s->v4.sin_addr) == 1) {
-		s->v4.sin_family = AF_INET;
-		s->v4.sin_port = htons(53);
-		return true;
-	}
-	scope = strchr(addr, '%');
-	if (scope)
-		*scope++ = 0;
-	if (inet_pton(AF_INET6, addr, &s->v6.sin6_addr) != 1)
-		return false;
-	s->v6.sin6_family = AF_INET6;
-	s->v6.sin6_port = htons(53);
-	s->v6.sin6_scope_id = scope ? if_nametoindex(scope) : 0;
-	return true;
-}
-
-static void read_resolv_conf(struct dns_state *d)
-{
-	FILE *f = fopen(RESOLV_CONF, "re");
-	char line[512], addr[128];
-
-	d->nservers = d->first = 0;
-	while (f && d->nservers < SERVERS && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, " nameserver %127s", addr) == 1 &&
-		    parse_server(addr, &d->server[d->nservers]))
-			d->nservers++;
-	}
-	if (f)
-		fclose(f);
-	/* resolv.conf(5): without an entry, the local machine. */
-	if (!d->nservers)
-		d->nservers = parse_server("127.0.0.1", &d->server[0]);
-}
-
-/* Reads resolv.conf again if it changed, looking at most once a second. */
+/* Takes a changed resolv.conf over, asking at most once a second whether it has changed. */
 static void refresh(struct stack *st)
 {
 	struct dns_state *d = st->dns;
 	uint64_t now = stack_now(st);
-	struct stat sb = {0};
 
-	if (st->conf.dns_host.sin_port || (d->nservers && now - d->looked < LOOK_AGAIN_NS))
+	if (!d->resolv || (d->list.n && now - d->looked < LOOK_AGAIN_NS))
 		return;
 	d->looked = now;
-	if (stat(RESOLV_CONF, &sb) < 0)
-		memset(&sb, 0, sizeof(sb));
-	if (d->nservers && sb.st_ino == d->inode && sb.st_mtim.tv_sec == d->mtime.tv_sec &&
-	    sb.st_mtim.tv_nsec == d->mtime.tv_nsec)
-		return;
-	d->inode = sb.st_ino;
-	d->mtime = sb.st_mtim;
-	read_resolv_conf(d);
+	if (resolv_take(d->resolv, &d->list))
+		d->first = 0;
 }
 
 bool dns_resolver(struct stack *st, struct sockaddr_in *out)
@@ -130,8 +74,8 @@ bool dns_resolver(struct stack *st, struct sockaddr_in *out)
 	struct dns_state *d = st->dns;
 
 	refresh(st);
-	for (unsigned i = 0; i < d->nservers; i++) {
-		const union server *s = &d->server[(d->first + i) % d->nservers];
+	for (unsigned i = 0; i < d->list.n; i++) {
+		const union resolv_server *s = &d->list.server[(d->first + i) % d->list.n];
 
 		if (s->sa.sa_family == AF_INET) {
 			*out = s->v4;
@@ -176,7 +120,7 @@ static void dns_end(struct flow *f)
 static int ask(struct flow *f, const uint8_t *query, unsigned len)
 {
 	struct stack *st = f->st;
-	const union server *s = &st->dns->server[f->u.dns.server % st->dns->nservers];
+	const union resolv_server *s = &st->dns->list.server[f->u.dns.server % st->dns->list.n];
 	bool v6 = s->sa.sa_family == AF_INET6;
 	struct iovec iov[2] = {{&f->u.dns.host_id, 2}, {(void *)(uintptr_t)(query + 2), len - 2}};
 	struct msghdr m = {.msg_iov = iov, .msg_iovlen = 2};
@@ -236,10 +180,10 @@ static void ask_next(struct flow *f, bool refused)
 {
 	struct dns_state *d = f->st->dns;
 	const struct kept *k = f->u.dns.buf ? &d->kept[f->u.dns.buf - 1] : NULL;
-	unsigned limit = d->nservers * (refused ? 1 : ROUNDS);
+	unsigned limit = d->list.n * (refused ? 1 : ROUNDS);
 
 	while (k && f->u.dns.tries < limit) {
-		f->u.dns.server = (uint8_t)((f->u.dns.server + 1) % d->nservers);
+		f->u.dns.server = (uint8_t)((f->u.dns.server + 1) % d->list.n);
 		if (!ask(f, k->data, k->len)) {
 			bool last = f->u.dns.tries >= limit;
 
@@ -325,7 +269,7 @@ static void dns_event(struct flow *f, uint32_t events)
 		}
 		if (n < (ssize_t)HEADER || memcmp(a, &f->u.dns.host_id, 2) != 0 || !(a[2] & 0x80))
 			continue;
-		d->first = f->u.dns.server % d->nservers;
+		d->first = f->u.dns.server % d->list.n;
 		f->rx_bytes += (uint64_t)n;
 		send_answer(f, (unsigned)n);
 		dns_end(f);
@@ -369,16 +313,20 @@ int dns_init(struct stack *st, struct err *e)
 		return err_set(e, ENOMEM, "no memory for DNS queries");
 	}
 	if (st->conf.dns_host.sin_port) {
-		st->dns->server[0].v4 = st->conf.dns_host;
-		st->dns->server[0].v4.sin_family = AF_INET;
-		st->dns->nservers = 1;
+		st->dns->list.server[0].v4 = st->conf.dns_host;
+		st->dns->list.server[0].v4.sin_family = AF_INET;
+		st->dns->list.n = 1;
+		return 0;
 	}
-	return 0;
+	st->dns->resolv = resolv_new(RESOLV_CONF, e);
+	return st->dns->resolv ? 0 : -e->code;
 }
 
 void dns_exit(struct stack *st)
 {
-	if (st->dns)
+	if (st->dns) {
+		resolv_free(st->dns->resolv);
 		munmap(st->dns, sizeof(*st->dns));
+	}
 	st->dns = NULL;
 }

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -93,6 +94,83 @@ static void net_nic_errors(void **state)
 	    "nic,modl=virtio");
 }
 
+static void cpus(void **state)
+{
+	static const struct {
+		const char *arg;
+		unsigned cpus, cores, threads;
+	} want[] = {
+		{"4", 4, 0, 0},
+		{"cpus=4", 4, 4, 1},
+		{"4,sockets=4", 4, 1, 1},
+		{"4,sockets=2", 4, 2, 1},
+		{"4,threads=2", 4, 2, 2},
+		{"4,cores=2", 4, 2, 1},
+		{"sockets=2,cores=4,threads=2", 16, 4, 2},
+		{"3,maxcpus=3,sockets=1,dies=1,cores=3,threads=1", 3, 3, 1},
+		{"6,threads=2", 6, 3, 2},
+	};
+	struct run r;
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(want); i++) {
+		PARSE(&r, "-machine", "none", "-smp", want[i].arg);
+		assert_int_equal(r.rc, 0);
+		assert_int_equal(r.c.cpus, want[i].cpus);
+		assert_int_equal(r.c.cores, want[i].cores);
+		assert_int_equal(r.c.threads, want[i].threads);
+		done(&r);
+	}
+}
+
+static void clocks(void **state)
+{
+	struct run r;
+
+	(void)state;
+	setenv("TZ", "XYZ-2", 1); /* two hours ahead of UTC */
+	PARSE(&r, "-machine", "none", "-rtc", "base=localtime,clock=host,driftfix=none");
+	assert_int_equal(r.rc, 0);
+	assert_int_equal(r.c.rtc_shift, 7200);
+	done(&r);
+	PARSE(&r, "-machine", "none", "-rtc", "localtime", "-rtc", "utc");
+	assert_int_equal(r.c.rtc_shift, 0);
+	done(&r);
+	PARSE(&r, "-machine", "none", "-rtc", "base=1970-01-02");
+	assert_in_range(r.c.rtc_shift + time(NULL), 86400, 86402);
+	done(&r);
+	PARSE(&r, "-machine", "none", "-rtc", "base=2030-05-06T07:08:09");
+	assert_in_range(r.c.rtc_shift + time(NULL), 1904281689, 1904281691);
+	done(&r);
+	unsetenv("TZ");
+	BAD("-rtc: base=noon is no time: give utc, localtime, or a date of 1970 to 2250, e.g. "
+	    "2026-01-31T12:00:00",
+	    "-rtc", "base=noon");
+	BAD("-rtc: base=2030-05-06T07 is no time: give utc, localtime, or a date of 1970 to 2250, "
+	    "e.g. 2026-01-31T12:00:00",
+	    "-rtc", "base=2030-05-06T07");
+}
+
+static void machines(void **state)
+{
+	struct run r;
+
+	(void)state;
+	PARSE(&r, "-machine", "none", "-machine",
+	      "pc-i440fx-7.2,accel=kvm:tcg,usb=off,vmport=off,acpi=on,kernel-irqchip=on", "-accel",
+	      "kvm,probe=on");
+	assert_int_equal(r.rc, 0);
+	assert_int_equal(r.c.machine, MACHINE_PC);
+	done(&r);
+	PARSE(&r, "-machine", "pc,usb=on");
+	assert_true(r.rc < 0);
+	assert_non_null(strstr(r.e.text, "usb=on"));
+	assert_non_null(strstr(r.e.text, "off"));
+	done(&r);
+	BAD("-machine pc-q35-7.2 is not implemented yet: allowed are pc (i440FX) and none",
+	    "-machine", "pc-q35-7.2");
+}
+
 static void machine_errors(void **state)
 {
 	(void)state;
@@ -104,9 +182,17 @@ static void machine_errors(void **state)
 	    "-m", "1G,slots=2");
 	BAD("-smp 0 is out of range: give 1 to 255", "-smp", "0");
 	BAD("-smp 2x is not a number: give 1 to 255, e.g. -smp 1", "-smp", "2x");
-	BAD("-smp 2,cores=2: cores, threads and dies are not implemented yet, each CPU is a socket "
-	    "of its own: give -smp 2",
-	    "-smp", "2,cores=2");
+	BAD("-smp 4,cores=3: 1 sockets of 3 cores of 1 threads are 3 CPUs, not 4: leave one of "
+	    "them "
+	    "out",
+	    "-smp", "4,cores=3");
+	BAD("-smp 6,sockets=2: with several sockets the cores of each must be a power of two, not "
+	    "3: "
+	    "give sockets=1, or 2, 4, 8 … cores",
+	    "-smp", "6,sockets=2");
+	BAD("-smp sockets=16,cores=16: 256 CPUs are too many: give at most 255", "-smp",
+	    "sockets=16,cores=16");
+	BAD("-smp: dies=2 is out of range: give 1 to 1", "-smp", "4,dies=2");
 	BAD("-machine q35 is not implemented yet: allowed are pc (i440FX) and none", "-machine",
 	    "q35");
 	BAD("-machine pcc is not known: allowed are pc and none", "-machine", "pcc");
@@ -537,14 +623,25 @@ static void page(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(net_nic_errors),  cmocka_unit_test(machine_errors),
-		cmocka_unit_test(word_errors),	   cmocka_unit_test(slips),
-		cmocka_unit_test(network_errors),  cmocka_unit_test(console_errors),
-		cmocka_unit_test(lists),	   cmocka_unit_test(help_is_aligned),
-		cmocka_unit_test(boot_options),	   cmocka_unit_test(what_the_guest_is_told),
-		cmocka_unit_test(machine_options), cmocka_unit_test(default_network),
-		cmocka_unit_test(default_card),	   cmocka_unit_test(networks),
-		cmocka_unit_test(made_up_macs),	   cmocka_unit_test(page),
+		cmocka_unit_test(net_nic_errors),
+		cmocka_unit_test(machine_errors),
+		cmocka_unit_test(word_errors),
+		cmocka_unit_test(slips),
+		cmocka_unit_test(network_errors),
+		cmocka_unit_test(console_errors),
+		cmocka_unit_test(lists),
+		cmocka_unit_test(help_is_aligned),
+		cmocka_unit_test(boot_options),
+		cmocka_unit_test(what_the_guest_is_told),
+		cmocka_unit_test(machine_options),
+		cmocka_unit_test(default_network),
+		cmocka_unit_test(default_card),
+		cmocka_unit_test(networks),
+		cmocka_unit_test(made_up_macs),
+		cmocka_unit_test(page),
+		cmocka_unit_test(cpus),
+		cmocka_unit_test(clocks),
+		cmocka_unit_test(machines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -65,6 +65,18 @@ static void starts_with_the_hosts_time(void **state)
 	assert_true(get(0) < 60);
 }
 
+static void shifted(void **state)
+{
+	(void)state;
+	set_time();
+	rtc_shift(rtc, -3 * 3600);
+	assert_int_equal(get(4), 0x20);
+	rtc_shift(rtc, 4 * 3600); /* over the end of the year */
+	assert_int_equal(get(4), 0x00);
+	assert_int_equal(get(9), 0x32);
+	assert_int_equal(get(2), 0x59);
+}
+
 static void time_set_runs_on(void **state)
 {
 	(void)state;
@@ -225,11 +237,17 @@ int main(void)
 {
 #define T(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(starts_with_the_hosts_time),	 T(time_set_runs_on),
-		T(formats_follow_register_b),	 T(update_in_progress_shows),
-		T(nothing_ticks_unasked),	 T(alarm_interrupts),
-		T(impossible_alarm_never_comes), T(update_interrupts_each_second),
-		T(periodic_waits_for_the_guest), T(cmos_tells_memory),
+		T(starts_with_the_hosts_time),
+		T(time_set_runs_on),
+		T(shifted),
+		T(formats_follow_register_b),
+		T(update_in_progress_shows),
+		T(nothing_ticks_unasked),
+		T(alarm_interrupts),
+		T(impossible_alarm_never_comes),
+		T(update_interrupts_each_second),
+		T(periodic_waits_for_the_guest),
+		T(cmos_tells_memory),
 		T(nonsense_time_is_survived),
 	};
 
