@@ -138,7 +138,6 @@ static const struct absent absent[] = {
 	{"watchdog-action", "there is no watchdog; leave it out"},
 	{"pflash", "there is no flash memory; leave it out"},
 	{"parallel", "there is no parallel port; use -serial"},
-	{"debugcon", "there is no debug console; use -serial"},
 	{"mtdblock", OTHER},
 	{"sd", OTHER},
 	{"iscsi", "iSCSI disks are the host's: log in with iscsiadm and give the block device"},

@@ -87,7 +87,6 @@ done <<'END'
 -watchdog-action reset|-watchdog-action is not there: there is no watchdog; leave it out
 -pflash OVMF.fd|-pflash is not there: there is no flash memory; leave it out
 -parallel none|-parallel is not there: there is no parallel port; use -serial
--debugcon file:x|-debugcon is not there: there is no debug console; use -serial
 -mtdblock x|-mtdblock is not there: it belongs to other machines than the PC; leave it out
 -sd x|-sd is not there: it belongs to other machines than the PC; leave it out
 -iscsi user=x|-iscsi is not there: iSCSI disks are the host's: log in with iscsiadm and give the block device
@@ -196,7 +195,7 @@ done <<'END'
 -device vfio-pci,host=01:00.0|-device vfio-pci is not there: PCI devices of the host are not assigned yet; leave it out
 -device e1000,mac=00|
 disk.img|
--kernel vmlinuz disk.img|
+-kernel vmlinuz disk.img|disk.img belongs to no option, and there is no disk image of that name; -h lists the options
 -daemonize -kernel x -nographic|-nographic: -daemonize leaves the terminal
 -daemonize -kernel x -serial stdio|-serial stdio: -daemonize leaves the terminal
 -daemonize -kernel x -monitor stdio|-monitor stdio: -daemonize leaves the terminal

@@ -218,8 +218,8 @@ static void machine_errors(void **state)
 static void word_errors(void **state)
 {
 	(void)state;
-	BAD("-hda is not implemented yet: -h lists what is", "-hda", "disk.img");
-	BAD("-spice is not implemented yet: -h lists what is", "--spice", "port=1");
+	BAD("-fda is not implemented yet: -h lists what is", "-fda", "disk.img");
+	BAD("-blockdev is not implemented yet: -h lists what is", "--blockdev", "x");
 	BAD("-kernal is not an option: did you mean -kernel? -h lists all", "-kernal", "x");
 	BAD("-foo is not an option: -h lists all", "-foo");
 	BAD("- belongs to no option, and there is no disk image of that name; -h lists the options",
