@@ -42,6 +42,8 @@ static const int control_calls[] = {
 	SYS_pwrite64,
 	SYS_preadv,
 	SYS_pwritev,
+	SYS_preadv2,
+	SYS_pwritev2,
 	SYS_lseek,
 	SYS_stat,
 	SYS_fstat,

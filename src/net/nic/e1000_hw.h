@@ -6,8 +6,8 @@
 
 #define E1000_BAR_SIZE	0x20000u
 #define E1000_REG_SPACE 0xa000u /* there is nothing behind */
-#define E1000_RX_PAGE	0x2000u /* the page of the receive ring's registers; nothing else is there \
-				 */
+/* The page of the receive ring's registers; nothing else is there. */
+#define E1000_RX_PAGE 0x2000u
 
 /* General (13.4) */
 #define R_CTRL	   0x0000
