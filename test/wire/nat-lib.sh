@@ -98,7 +98,7 @@ guest() {
 	for net; do args+=(-net "$net"); done
 	ip netns add "$name"
 	ip tuntap add "in$name" mode tap
-	"$vmwire" -name "$name" -accel qtest -qtest "unix:$dir/$name.qtest,server=on,wait=off" \
+	"$vmwire" -name "$name" -accel qtest -display none -qtest "unix:$dir/$name.qtest,server=on,wait=off" \
 		-monitor "unix:$dir/$name.mon,server=on,wait=off" -net "nic,macaddr=$mac" "${args[@]}" \
 		-net "tap,ifname=in$name,script=no,downscript=no" 2>"$dir/$name.err" &
 	pids[$name]=$!
