@@ -305,6 +305,7 @@ const struct accel_ops accel_kvm = {
 	.start = kvm_start,
 	.pause = kvm_pause,
 	.resume = kvm_resume,
+	.cpu_thread = kvm_cpu_thread,
 	.reset = kvm_reset,
 	.irq = kvm_irq,
 	.msi = kvm_msi,

@@ -46,7 +46,17 @@ void config_free(struct config *c)
 	free(c->append);
 	free(c->name);
 	free(c->serial);
-	free(c->monitor);
+	free(c->serial_id);
+	for (unsigned i = 0; i < c->nmon; i++) {
+		free(c->mon[i].spec);
+		free(c->mon[i].id);
+	}
+	free(c->mon);
+	for (unsigned i = 0; i < c->nchr; i++) {
+		free(c->chr[i].id);
+		free(c->chr[i].spec);
+	}
+	free(c->chr);
 	*c = (struct config){0};
 }
 
@@ -59,6 +69,19 @@ struct conf_net *config_net_add(struct config *c, enum conf_kind kind, const cha
 	c->net = grown;
 	grown += c->nnet++;
 	*grown = (struct conf_net){.kind = kind, .hub = CONFIG_NO_HUB};
+	snprintf(grown->what, sizeof(grown->what), "%s", what);
+	return grown;
+}
+
+struct conf_mon *config_mon_add(struct config *c, const char *what)
+{
+	struct conf_mon *grown = realloc(c->mon, (c->nmon + 1) * sizeof(*grown));
+
+	if (!grown)
+		return NULL;
+	c->mon = grown;
+	grown += c->nmon++;
+	*grown = (struct conf_mon){.pretty = false};
 	snprintf(grown->what, sizeof(grown->what), "%s", what);
 	return grown;
 }
@@ -285,42 +308,6 @@ static int check_machine(struct config *c, struct err *e)
 	return 0;
 }
 
-/* Where serial port and monitor go when nobody said: as -nographic of QEMU has it. */
-static int consoles(struct config *c, struct err *e)
-{
-	bool pc = c->machine == MACHINE_PC;
-	int rc = 0;
-
-	if (c->nographic && !c->no_defaults) {
-		if (pc && !c->serial && !c->monitor)
-			c->mux = true;
-		if (pc && !c->serial)
-			rc = cmd_keep(&c->serial, "stdio", e);
-		if (!rc && !c->monitor && !c->mux)
-			rc = cmd_keep(&c->monitor, "stdio", e);
-	}
-	if (rc)
-		return rc;
-	if (c->serial && !strcmp(c->serial, "none")) {
-		free(c->serial);
-		c->serial = NULL;
-	}
-	if (c->monitor && !strcmp(c->monitor, "none")) {
-		free(c->monitor);
-		c->monitor = NULL;
-	}
-	if (c->serial && c->monitor && !strcmp(c->serial, "stdio") && !strcmp(c->monitor, "stdio"))
-		return err_set(e, EBUSY,
-			       "-serial stdio and -monitor stdio want the same terminal: give "
-			       "-serial mon:stdio (Ctrl-A c switches) or -nographic");
-	if (c->mux && c->monitor)
-		return err_set(e, EBUSY,
-			       "-serial mon:stdio holds the monitor already: leave -monitor %.60s "
-			       "out, or give -serial stdio",
-			       c->monitor);
-	return 0;
-}
-
 static int default_net(struct config *c, struct err *e)
 {
 	int rc;
@@ -392,5 +379,5 @@ int config_finish(struct config *c, struct err *e)
 		rc = check_nets(c, e);
 	if (!rc)
 		rc = make_macs(c, e);
-	return rc ? rc : consoles(c, e);
+	return rc ? rc : config_consoles(c, e);
 }

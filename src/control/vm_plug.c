@@ -21,7 +21,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "control/cmdline.h"
-#include "control/vm.h"
+#include "control/qmp.h"
 
 #define ASK_AGAIN_NS (5 * NS_PER_S) /* as in QEMU: a guest that did nothing may be asked again */
 
@@ -134,6 +134,9 @@ static void remove_card(struct vm *vm, unsigned i)
 		v->port = NULL;
 		pci_remove(d);
 		machine_unplugged(vm->machine, slot);
+		/* One that could not be joined has never been there. */
+		if (v->asked)
+			qmp_device_gone(vm, v->conf->id);
 	}
 	forget(vm, i);
 	if (vm_net_guests(vm, &e))

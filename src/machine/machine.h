@@ -35,6 +35,7 @@ struct machine_conf {
 		*append;	/* kernel NULL: no direct boot (qtest only, for now) */
 	struct chardev *serial; /* 16550A at 0x3f8, IRQ 4; NULL: not connected */
 	bool no_reboot;
+	bool paused; /* machine_start() leaves the vCPUs halted: machine_resume() */
 	struct loop *control;
 	/* On the control loop, never from inside a vCPU's exit. Resets are done by the machine
 	 * itself; the event tells that one happened. */

@@ -783,4 +783,5 @@ const struct nic_model virtio_net_model = {
 	.driver = "virtio_net",
 	.opts = &vnet_opt_table,
 	.create = vnet_create,
+	.rx_filter = vnet_rx_filter,
 };
