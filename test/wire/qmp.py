@@ -446,7 +446,10 @@ def several():
     except TimeoutError:
         check("and to nobody else", True)
     h = dial(paths[1])
-    check("a monitor for people by -mon", b"(vmwire) " in h.recv(4096))
+    text = b""
+    while not text.endswith(b"(vmwire) "):
+        text += h.recv(4096)
+    check("a monitor for people by -mon", b"monitor - type 'help'" in text, text)
     on_telnet(telnet)
     slow(a, vm)
     b.ok("quit")
