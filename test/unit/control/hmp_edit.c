@@ -93,7 +93,7 @@ static int set_up(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
 	const char *all[5];
-	char spec[96];
+	char spec[160];
 
 	memcpy(all, options, sizeof(all));
 	snprintf(sa.sun_path, sizeof(sa.sun_path), "/tmp/hmp_edit.%d", (int)getpid());
