@@ -283,6 +283,7 @@ static int check_machine(struct config *c, struct err *e)
 				  : c->initrd ? "-initrd"
 				  : c->append ? "-append"
 				  : c->serial ? "-serial"
+				  : c->paused ? "-S"
 					      : NULL;
 
 		if (odd && !c->probe)

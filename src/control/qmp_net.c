@@ -96,24 +96,42 @@ static const char *string(json_t *args, const char *name)
 	return json_string_value(json_object_get(args, name));
 }
 
+/* Words of an option list that ask for help; a program has the reference, and lists of its own. */
+static json_t *no_help(struct qmp_err *e, const char *what)
+{
+	return qmp_fail(e, QMP_GENERIC,
+			"%s: help is for people: device-list-properties and the reference list "
+			"what there is",
+			what);
+}
+
 static json_t *add(struct qmp *q, json_t *args, const char *first, const char *what,
 		   int (*fn)(struct vm *vm, const char *arg, FILE *out, struct err *e),
 		   struct qmp_err *e)
 {
 	const char *kind = string(args, first);
-	char *text;
+	char *text, *list = NULL;
+	size_t len;
+	FILE *out;
 	int rc;
 
-	/* Lists are for people. */
-	if (!*kind || strpbrk(kind, ",=?") || !strcmp(kind, "help") ||
-	    json_object_get(args, "help") || json_object_get(args, "?"))
-		return qmp_fail(e, QMP_GENERIC, "%s: %s is no kind: %s", what, kind,
-				"device-list-properties and the reference list what there is");
+	if (!*kind || strpbrk(kind, ",="))
+		return qmp_fail(e, QMP_GENERIC, "%s: %s=%.60s is no name of a kind", what, first,
+				kind);
 	text = qmp_options(args, first, what, &e->e);
-	if (!text)
+	out = text ? open_memstream(&list, &len) : NULL;
+	if (!out) {
+		free(text);
 		return NULL;
-	rc = fn(qmp_vm(q), text, stdout, &e->e);
+	}
+	rc = fn(qmp_vm(q), text, out, &e->e);
 	free(text);
+	/* A list was asked for, and nothing was added. */
+	if (fclose(out) || len) {
+		free(list);
+		return no_help(e, what);
+	}
+	free(list);
 	return qmp_done(rc);
 }
 

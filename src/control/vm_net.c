@@ -123,8 +123,7 @@ void vm_net_announce(struct vm_net *v, const struct net_announce_times *t)
 	v->nic->announce.next = (struct net_announce_times){0};
 }
 
-/* --- receive filters, of which programs want news (NIC_RX_FILTER_CHANGED) -----------------------
- */
+/* --- receive filters: NIC_RX_FILTER_CHANGED ------------------------------------------------- */
 
 /* [q] Told once, until somebody has asked what it is now. */
 static void on_filter(struct nic *n, void *opaque)
@@ -167,8 +166,7 @@ static int watch_filters(struct vm *vm, struct err *e)
 		  : 0;
 }
 
-/* --- assembly ------------------------------------------------------------------------------------
- */
+/* --- assembly ------------------------------------------------------------------------------- */
 
 int vm_net_open_one(struct vm *vm, struct vm_net *v, struct err *e)
 {
@@ -425,10 +423,11 @@ void vm_net_close(struct vm *vm)
 	}
 	for (unsigned i = 0; i < vm->nloops; i++)
 		loop_free(vm->loops[i]);
-	loop_del_fd(vm->control, &vm->news_w);
-	if (vm->newsfd >= 0)
+	if (vm->newsfd >= 0) {
+		loop_del_fd(vm->control, &vm->news_w);
 		close(vm->newsfd);
-	vm->newsfd = -1;
+		vm->newsfd = -1;
+	}
 	free(vm->net);
 	free(vm->hubs);
 	free(vm->loops);

@@ -134,9 +134,6 @@ static void remove_card(struct vm *vm, unsigned i)
 		v->port = NULL;
 		pci_remove(d);
 		machine_unplugged(vm->machine, slot);
-		/* One that could not be joined has never been there. */
-		if (v->asked)
-			qmp_device_gone(vm, v->conf->id);
 	}
 	forget(vm, i);
 	if (vm_net_guests(vm, &e))
@@ -201,8 +198,13 @@ void vm_unplug(void *opaque, uint32_t slots)
 	struct vm *vm = opaque;
 
 	for (unsigned i = vm->conf->nnet; i--;) {
-		if (vm->net[i].nic && slots >> (vm->net[i].nic->pci->devfn >> 3) & 1)
-			remove_card(vm, i);
+		char id[64];
+
+		if (!vm->net[i].nic || !(slots >> (vm->net[i].nic->pci->devfn >> 3) & 1))
+			continue;
+		snprintf(id, sizeof(id), "%s", vm->net[i].conf->id);
+		remove_card(vm, i);
+		qmp_device_gone(vm, id);
 	}
 }
 

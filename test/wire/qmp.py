@@ -325,7 +325,10 @@ def networks(q):
             "GenericError", "10.0.9.0/24,restrict=on")
     refused("nor does the name of one", q("netdev_add", **{"type": "user", "id": "n2", "a,b": "c"}), "GenericError")
     refused("nor the kind", q("netdev_add", type="user,id=n9", id="n2"), "GenericError")
-    refused("help is for people", q("netdev_add", type="help", id="n2"), "GenericError")
+    for args in ({"type": "help", "id": "n2"}, {"type": "user", "id": "n2", "help": True},
+                 {"type": "user", "id": "n2", "net": "a,help,b"}):
+        refused("help is for people", q("netdev_add", **args), "GenericError")
+    check("and none of these made a network", "n2" not in [p["name"] for p in q.ok("query-network")["ports"]])
     check("device_add", q.ok("device_add", driver="e1000", id="c1", netdev="n1", mac="52:54:00:11:22:33") == {})
     card = [p for p in q.ok("query-network")["ports"] if p["name"] == "c1"][0]
     check("the card is there", card["macaddr"] == "52:54:00:11:22:33" and card["peer"] == "n1" and
@@ -525,6 +528,7 @@ def options():
     says("a TCP address without a port", ["HOST:PORT"], "-qmp", "tcp:localhost,server=on")
     says("nobody there", ["cannot connect to 127.0.0.1:1"], "-qmp", "tcp:127.0.0.1:1")
     says("a kind of chardev to come", ["spicevmc", "allowed are"], "-chardev", "spicevmc,id=m")
+    says("-S without a guest", ["-S: -machine none has no guest"], "-S")
     says("mux is said by name", ["mux", "mon:stdio"], "-chardev", "stdio,id=m,mux=on", "-mon", "m")
 
 
