@@ -29,12 +29,11 @@ static unsigned run(const uint8_t *data, size_t size, size_t step)
 		if ((!used && got == QMP_LEX_MORE) || used > n || x.room > QMP_VALUE_MAX ||
 		    (got == QMP_LEX_VALUE) != !!v || (got == QMP_LEX_MORE && used != n))
 			abort();
-		sum = sum * 3 + (unsigned)got;
+		if (got != QMP_LEX_MORE)
+			sum = sum * 3 + (unsigned)got;
 		if (v && qmp_request(v, &r, &e) && !e.text[0])
 			abort();
 		json_decref(v);
-		if (got == QMP_LEX_MORE)
-			sum /= 3;
 	}
 	qmp_lex_reset(&x);
 	return sum;
