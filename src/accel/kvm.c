@@ -306,6 +306,7 @@ const struct accel_ops accel_kvm = {
 	.pause = kvm_pause,
 	.resume = kvm_resume,
 	.cpu_thread = kvm_cpu_thread,
+	.registers = kvm_registers,
 	.reset = kvm_reset,
 	.irq = kvm_irq,
 	.msi = kvm_msi,

@@ -94,6 +94,7 @@ int kvm_cpu_first_state(struct kvm_cpu *c, struct err *e); /* for a CPU that nev
 int kvm_cpu_reset(struct kvm_cpu *c, struct err *e);
 int kvm_chips_snapshot(struct kvm *k, struct err *e);
 int kvm_reset(struct accel *a, struct err *e);
+int kvm_registers(struct accel *a, unsigned cpu, FILE *out, struct err *e);
 
 /* kvm_vcpu.c */
 int kvm_cpus_first(struct kvm *k, struct err *e); /* makes the first CPU; the rest at the start */

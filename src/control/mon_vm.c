@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Commands on the guest as a whole: does it run, what is it called, its CPUs, its consoles. */
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -173,6 +175,51 @@ static json_t *query_cpus(struct qmp *q, json_t *args, struct qmp_err *e)
 	return list;
 }
 
+/* A CPU is read while it does not run; the guest is halted for that moment, without a word. */
+static int read_registers(struct vm *vm, unsigned cpu, FILE *out, struct err *e)
+{
+	struct accel *a = machine_accel(vm->machine);
+	bool was = machine_running(vm->machine);
+	int rc;
+
+	if (!a->ops->registers)
+		return err_set(e, ENOTSUP, "info registers: %s has no CPUs", a->ops->name);
+	machine_pause(vm->machine);
+	rc = a->ops->registers(a, cpu, out, e);
+	if (was)
+		machine_resume(vm->machine);
+	return rc;
+}
+
+static void info_registers(struct hmp *h, int argc, char **argv)
+{
+	struct vm *vm = hmp_vm(h);
+	char *text = NULL, *line, *save;
+	uint32_t cpu = 0;
+	struct err e;
+	size_t len;
+	FILE *out;
+	int rc;
+
+	if (!vm->machine) {
+		hmp_print(h, "info registers: -machine none has no guest\n");
+		return;
+	}
+	if (argc > 1 && opt_parse_u32("info registers", argv[1], 0, cpus(vm) - 1, &cpu, &e)) {
+		hmp_error(h, -EINVAL, &e);
+		return;
+	}
+	out = open_memstream(&text, &len);
+	if (!out)
+		return;
+	rc = read_registers(vm, cpu, out, &e);
+	fclose(out);
+	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+		hmp_print(h, "%s\n", line);
+	hmp_error(h, rc, &e);
+	free(text);
+}
+
 /* --- consoles --------------------------------------------------------------------------------- */
 
 /* Device i: the serial port's, then the monitors'; NULL behind the last. */
@@ -240,6 +287,8 @@ const struct mon_cmd mon_vm_cmds[] = {
 	{"info kvm", "", "is KVM in use", 0, info_kvm, "query-kvm", NULL, query_kvm},
 	{"info cpus", "", "the guest's CPUs and their threads", 0, info_cpus, "query-cpus-fast",
 	 NULL, query_cpus},
+	{"info registers", "[cpu]", "the registers of a CPU (the first, if none is named)", 0,
+	 info_registers},
 	{"info chardev", "", "where serial port and monitors lead", 0, info_chardev,
 	 "query-chardev", NULL, query_chardev},
 	{NULL},

@@ -63,6 +63,8 @@ qmp query-cpus-fast
 told '"cpu-index": 0' 10
 tid=$(sed -n 's/.*"thread-id": \([0-9]*\), "props".*/\1/p' "$tmp/qmp.log")
 is "query-cpus-fast names the CPU's thread" "$(cat "/proc/${pids[again]}/task/$tid/comm")" cpu0
+qmp human-monitor-command '{"command-line": "info registers"}'
+check "info registers: where the kernel begins, in 64-bit mode" told '\r\nRIP=0000000001000000 RFL=00000002' 10
 qmp cont
 check "cont starts it: RESUME" told '"event": "RESUME"' 10
 check "without -no-reboot the guest starts again: RESET" \

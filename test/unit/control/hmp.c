@@ -76,6 +76,10 @@ static void guest(void **state)
 	assert_string_equal(bench_run(b, "info uuid"), "00000000-0000-0000-0000-000000000000\r\n");
 	assert_non_null(strstr(bench_run(b, "info cpus"), "* CPU #0: thread_id="));
 	assert_non_null(strstr(b->said, "\r\n  CPU #1: thread_id="));
+	assert_string_equal(bench_run(b, "info registers"),
+			    "info registers: qtest has no CPUs\r\n");
+	assert_string_equal(bench_run(b, "info registers 2"),
+			    "info registers 2 is out of range: give 0 to 1\r\n");
 	assert_string_equal(bench_run(b, "info chardev"), "");
 	assert_non_null(strstr(bench_run(b, "info pci"), "slot 00.0: 8086:1237 "));
 	assert_string_equal(bench_run(b, "info version"), "0.1.0\r\n");
