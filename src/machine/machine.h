@@ -70,6 +70,7 @@ struct machine_conf {
 	bool vga;	     /* a display adapter in PCI slot 2 … */
 	const char *vga_rom; /* … with this file as its ROM; NULL: none */
 	bool screen;	     /* somebody sees it: a kernel without firmware finds a frame buffer */
+	bool paused;	     /* machine_start() leaves the vCPUs halted: machine_resume() */
 	struct loop *control;
 	/* On the control loop, never from inside a vCPU's exit. Resets are done by the machine
 	 * itself; the event tells that one happened. */
