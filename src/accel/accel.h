@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "accel/mem.h"
 #include "base/clock.h"
@@ -99,6 +100,9 @@ struct accel_ops {
 	void (*resume)(struct accel *a);
 	int (*reset)(struct accel *a, struct err *e); /* paused: vCPUs, irqchip, PIT to power-on
 							 state; the first vCPU to a->boot */
+	int (*cpu_thread)(const struct accel *a, unsigned cpu); /* its number; NULL: no threads */
+	/* Paused: prints a CPU's registers; NULL: there are none. */
+	int (*registers)(struct accel *a, unsigned cpu, FILE *out, struct err *e);
 	void (*irq)(struct accel *a, unsigned gsi, bool level);
 	void (*msi)(struct accel *a, uint64_t addr, uint32_t data);
 	/* May be NULL (qtest): then callers use msi() and their own register handlers. */

@@ -13,6 +13,7 @@
 #include <linux/kvm.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 
 #include "accel/accel.h"
 #include "accel/gather.h"
@@ -28,6 +29,7 @@ struct kvm_cpu {
 	struct kvm_run *run;
 	pthread_t thread;
 	bool threaded;		 /* thread is valid */
+	_Atomic int tid;	 /* its number; 0 until it has begun */
 	bool stopped;		 /* under k->lock: triple fault or failure; waits for a reset */
 	struct kvm_sregs sregs0; /* as KVM made it: power-on state */
 	struct kvm_lapic_state lapic0;
@@ -92,12 +94,14 @@ int kvm_cpu_first_state(struct kvm_cpu *c, struct err *e); /* for a CPU that nev
 int kvm_cpu_reset(struct kvm_cpu *c, struct err *e);
 int kvm_chips_snapshot(struct kvm *k, struct err *e);
 int kvm_reset(struct accel *a, struct err *e);
+int kvm_registers(struct accel *a, unsigned cpu, FILE *out, struct err *e);
 
 /* kvm_vcpu.c */
 int kvm_cpus_first(struct kvm *k, struct err *e); /* makes the first CPU; the rest at the start */
 int kvm_start(struct accel *a, struct err *e);
 void kvm_pause(struct accel *a);
 void kvm_resume(struct accel *a);
+int kvm_cpu_thread(const struct accel *a, unsigned cpu);
 void kvm_cpus_free(struct kvm *k);
 
 /* kvm_irq.c */

@@ -262,3 +262,47 @@ int kvm_reset(struct accel *a, struct err *e)
 	pthread_mutex_unlock(&k->lock);
 	return 0;
 }
+
+/* --- for the monitor ------------------------------------------------------------------------ */
+
+static void print_segment(FILE *out, const char *name, const struct kvm_segment *g)
+{
+	fprintf(out, "%-3s=%04x %016llx %08x type=%x dpl=%u%s%s%s\n", name, g->selector,
+		(unsigned long long)g->base, g->limit, g->type, g->dpl, g->l ? " 64" : "",
+		g->db ? " 32" : "", g->present ? "" : " absent");
+}
+
+int kvm_registers(struct accel *a, unsigned cpu, FILE *out, struct err *e)
+{
+	struct kvm *k = a->priv;
+	struct kvm_regs r;
+	struct kvm_sregs s;
+
+	if (cpu >= k->ncpus)
+		return err_set(e, EINVAL, "CPU %u has not been made", cpu);
+	if (ioctl(k->cpus[cpu].fd, KVM_GET_REGS, &r) < 0 ||
+	    ioctl(k->cpus[cpu].fd, KVM_GET_SREGS, &s) < 0)
+		return kvm_err(e, "cannot read a CPU's registers");
+	fprintf(out,
+		"RAX=%016llx RBX=%016llx RCX=%016llx RDX=%016llx\n"
+		"RSI=%016llx RDI=%016llx RBP=%016llx RSP=%016llx\n"
+		"R8 =%016llx R9 =%016llx R10=%016llx R11=%016llx\n"
+		"R12=%016llx R13=%016llx R14=%016llx R15=%016llx\n"
+		"RIP=%016llx RFL=%08llx\n",
+		r.rax, r.rbx, r.rcx, r.rdx, r.rsi, r.rdi, r.rbp, r.rsp, r.r8, r.r9, r.r10, r.r11,
+		r.r12, r.r13, r.r14, r.r15, r.rip, r.rflags);
+	print_segment(out, "ES", &s.es);
+	print_segment(out, "CS", &s.cs);
+	print_segment(out, "SS", &s.ss);
+	print_segment(out, "DS", &s.ds);
+	print_segment(out, "FS", &s.fs);
+	print_segment(out, "GS", &s.gs);
+	print_segment(out, "LDT", &s.ldt);
+	print_segment(out, "TR", &s.tr);
+	fprintf(out,
+		"GDT=     %016llx %08x\nIDT=     %016llx %08x\n"
+		"CR0=%08llx CR2=%016llx CR3=%016llx CR4=%08llx\nEFER=%016llx\n",
+		s.gdt.base, s.gdt.limit, s.idt.base, s.idt.limit, s.cr0, s.cr2, s.cr3, s.cr4,
+		s.efer);
+	return 0;
+}

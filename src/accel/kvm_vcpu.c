@@ -13,6 +13,7 @@
 #include "accel/kvm.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -190,6 +191,7 @@ static void *cpu_main(void *arg)
 	prctl(PR_SET_NAME, name);
 	if (!accel_enter(c->k->a, ACCEL_CPU))
 		failed(c, "a CPU's thread could not be confined: -sandbox off does without");
+	atomic_store(&c->tid, gettid());
 	/* Joins at the gate: the VM may be paused already. */
 	if (gate(c))
 		while (run_once(c))
@@ -250,6 +252,13 @@ int kvm_cpus_first(struct kvm *k, struct err *e)
 	if (!k->cpus)
 		return err_set(e, ENOMEM, "no memory for %u CPUs", n);
 	return make_cpu(k, 0, e);
+}
+
+int kvm_cpu_thread(const struct accel *a, unsigned cpu)
+{
+	const struct kvm *k = a->priv;
+
+	return cpu < k->ncpus ? atomic_load(&k->cpus[cpu].tid) : 0;
 }
 
 void kvm_pause(struct accel *a)

@@ -415,79 +415,55 @@ int cmd_cpu(struct config *c, const char *name, const char *arg, FILE *out, stru
 		       name, arg);
 }
 
-/* --- consoles ------------------------------------------------------------------------------- */
+/* --- -action ---------------------------------------------------------------------------------- */
 
-/* Is spec one that chardev_open() has? The paths are looked at when it is opened. */
-static int check_spec(const char *name, const char *spec, const char *allowed, struct err *e)
+struct action_args {
+	int reboot, shutdown;
+};
+
+static const char *const reboots[] = {"reset", "shutdown", NULL};
+static const char *const shutdowns[] = {"poweroff", "pause", NULL};
+
+static void action_defaults(void *out)
 {
-	static const char *const names[] = {"stdio", "null", "none", "file", "unix", NULL};
-	static const char *const later[] = {"pty", "tcp",  "telnet",  "websocket", "udp",    "vc",
-					    "con", "pipe", "chardev", "/dev/",	   "braille"};
-	char kind[32];
-	const char *near;
+	*(struct action_args *)out = (struct action_args){-1, -1};
+}
 
-	if (!strcmp(spec, "stdio") || !strcmp(spec, "null") || !strcmp(spec, "none") ||
-	    (!strncmp(spec, "file:", 5) && spec[5]) || (!strncmp(spec, "unix:", 5) && spec[5]))
-		return 0;
-	for (unsigned i = 0; i < ARRAY_SIZE(later); i++) {
-		if (!strncmp(spec, later[i], strlen(later[i])))
-			return err_set(e, ENOTSUP,
-				       "%s %.60s is not implemented yet: allowed are %s", name,
-				       spec, allowed);
+#define OFF(m) offsetof(struct action_args, m)
+static const struct opt action_opts[] = {
+	{"reboot", OPT_ENUM, OFF(reboot), .names = reboots,
+	 .help = "a reset: the guest starts again, or ends as with -no-reboot (default reset)"},
+	{"shutdown", OPT_ENUM, OFF(shutdown), .names = shutdowns,
+	 .help = "the guest ended: so does vmwire, or it stays as with -no-shutdown (default "
+		 "poweroff)"},
+	{"panic", OPT_STR, .missing = "not implemented yet: no device tells of a panic"},
+	{"watchdog", OPT_STR, .missing = "not implemented yet: there is no watchdog"},
+	{NULL},
+};
+#undef OFF
+const struct opt_table action_table = {"-action",
+				       "what a reset or an end of the guest leads to",
+				       NULL,
+				       action_opts,
+				       sizeof(struct action_args),
+				       action_defaults};
+
+int cmd_action(struct config *c, const char *name, const char *arg, FILE *out, struct err *e)
+{
+	struct action_args a;
+	int rc;
+
+	if (cmd_is_help(arg)) {
+		fprintf(out, "%s: %s\n", name, action_table.summary);
+		opt_help(&action_table, out);
+		return CMDLINE_DONE;
 	}
-	snprintf(kind, sizeof(kind), "%.*s", (int)strcspn(spec, ":"), spec);
-	near = opt_suggest(kind, names);
-	if (near)
-		return err_set(e, EINVAL, "%s %.60s is not known: did you mean %s%s? Allowed: %s",
-			       name, spec, near, spec + strlen(kind), allowed);
-	return err_set(e, EINVAL, "%s %.60s is not known: allowed are %s", name, spec, allowed);
-}
-
-int cmd_serial(struct config *c, const char *name, const char *arg, FILE *out, struct err *e)
-{
-	bool mux = !strncmp(arg, "mon:", 4);
-	const char *spec = arg + (mux ? 4 : 0);
-	int rc = check_spec(name, spec,
-			    "stdio, mon:stdio, null, none, file:PATH and "
-			    "unix:PATH[,server=on][,wait=off]",
-			    e);
-
-	(void)out;
+	rc = opt_parse(&action_table, name, arg, &a, e);
 	if (rc)
 		return rc;
-	if (c->serial)
-		return err_set(
-			e, ENOTSUP,
-			"%s %.60s: a second serial port is not implemented yet: give -serial "
-			"once",
-			name, arg);
-	if (mux && strcmp(spec, "stdio") != 0)
-		return err_set(e, ENOTSUP, "%s %.60s is not implemented yet: only mon:stdio is",
-			       name, arg);
-	c->mux = mux;
-	return cmd_keep(&c->serial, spec, e);
-}
-
-int cmd_monitor(struct config *c, const char *name, const char *arg, FILE *out, struct err *e)
-{
-	int rc = check_spec(name, arg, "stdio, null, none and unix:PATH[,server=on][,wait=off]", e);
-
-	(void)out;
-	if (rc)
-		return rc;
-	if (c->monitor)
-		return err_set(e, ENOTSUP,
-			       "%s %.60s: a second monitor is not implemented yet: give -monitor "
-			       "once",
-			       name, arg);
-	return cmd_keep(&c->monitor, arg, e);
-}
-
-int cmd_debugcon(struct config *c, const char *name, const char *arg, FILE *out, struct err *e)
-{
-	int rc = check_spec(name, arg,
-			    "stdio, null, file:PATH and unix:PATH[,server=on][,wait=off]", e);
-
-	(void)out;
-	return rc ? rc : cmd_keep(&c->debugcon, arg, e);
+	if (a.reboot >= 0)
+		c->no_reboot = a.reboot == 1;
+	if (a.shutdown >= 0)
+		c->no_shutdown = a.shutdown == 1;
+	return 0;
 }

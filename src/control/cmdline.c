@@ -13,7 +13,7 @@
 
 #include "base/util.h"
 #include "control/absent.h"
-#include "control/hmp.h"
+#include "control/monitor.h"
 #include "control/version.h"
 
 #define FN(name)                                                                                   \
@@ -46,6 +46,8 @@ KEEP(cmd_bios, bios)
 FLAG(cmd_nographic, nographic)
 FLAG(cmd_snapshot, snapshot)
 FLAG(cmd_no_reboot, no_reboot)
+FLAG(cmd_no_shutdown, no_shutdown)
+FLAG(cmd_paused, paused)
 FLAG(cmd_nodefaults, no_defaults)
 /* clang-format on */
 /* What these ask for is always so: there is no file of options that is read unasked, no check of
@@ -91,6 +93,11 @@ static const struct cmd_opt options[] = {
 	{"no-fd-bootchk", NULL, NULL, cmd_nothing},
 	{"no-hpet", NULL, NULL, cmd_nothing},
 	{"no-reboot", NULL, "end when the guest reboots", cmd_no_reboot},
+	{"no-shutdown", NULL, "keep a guest that ended, halted, until quit or system_reset",
+	 cmd_no_shutdown},
+	{"action", "reboot=…[,shutdown=…]", "what a reset or an end of the guest leads to",
+	 cmd_action},
+	{"S", NULL, "do not start the guest: it waits for the monitor's cont", cmd_paused},
 	{"nodefaults", NULL, "no network and no consoles that were not asked for", cmd_nodefaults},
 	{"kernel", "file", "Linux kernel to start: bzImage or ELF vmlinux", cmd_kernel},
 	{"initrd", "file", "its initial ramdisk", cmd_initrd},
@@ -117,10 +124,17 @@ static const struct cmd_opt options[] = {
 	 cmd_netdev},
 	{"nic", "kind[,model=…][,mac=…]", "a card and its backend in one; -nic help", cmd_nic},
 	{"device", "model[,netdev=…][,…]", "a card; -device help lists them", cmd_device},
-	{"serial", "dev", "serial port: stdio, mon:stdio, null, none, file:PATH, unix:PATH",
+	{"serial", "dev",
+	 "serial port: stdio, mon:stdio, null, none, file:PATH, unix:PATH, tcp:…, telnet:…",
 	 cmd_serial},
-	{"monitor", "dev", "monitor: stdio, unix:PATH[,server=on][,wait=off], null, none",
+	{"monitor", "dev",
+	 "monitor: stdio, unix:PATH[,server=on][,wait=off], tcp:…, telnet:…, null, none",
 	 cmd_monitor},
+	{"qmp", "dev", "a monitor for programs (QMP), over the same devices", cmd_qmp},
+	{"qmp-pretty", "dev", "the same, with replies laid out in lines", cmd_qmp},
+	{"chardev", "kind,id=…[,…]", "a character device for -mon or -serial; -chardev help",
+	 cmd_chardev},
+	{"mon", "chardev=…[,mode=…]", "a monitor over a -chardev; -mon help", cmd_mon},
 	{"nographic", NULL, "serial port and monitor on this terminal (Ctrl-A h helps)",
 	 cmd_nographic},
 	{"display", "none|vnc[=…]", "where the guest's screen is shown (default vnc)", cmd_display},
@@ -138,9 +152,8 @@ static const struct {
 	const char *name;
 	bool arg;
 } later[] = {
-	{"fda", true},	  {"fdb", true},	  {"blockdev", true}, {"S", false},
-	{"qmp", true},	  {"mon", true},	  {"chardev", true},  {"object", true},
-	{"global", true}, {"no-shutdown", false}, {"action", true},   {"L", true},
+	{"fda", true},	  {"fdb", true},    {"blockdev", true},
+	{"object", true}, {"global", true}, {"L", true},
 };
 
 FN(cmd_version)
@@ -359,8 +372,9 @@ static void markdown_one(const char *option, const struct opt_table *t, void *ar
 void cmdline_markdown(FILE *out)
 {
 	static const struct opt_table *const tables[] = {
-		&smp_table, &machine_table, &accel_table, &name_table,	  &boot_table,
-		&vnc_table, &rtc_table,	    &msg_table,	  &sandbox_table, &drive_table};
+		&smp_table,	&machine_table, &accel_table,  &name_table,
+		&boot_table,	&vnc_table,	&rtc_table,    &msg_table,
+		&sandbox_table, &drive_table,	&action_table, &mon_table};
 
 	fprintf(out, "# Options\n\n"
 		     "Made from the option tables by `vmwire -help-markdown`; do not edit.\n"
@@ -384,6 +398,7 @@ void cmdline_markdown(FILE *out)
 		fprintf(out, "\n### `%s`\n\n%s.\n", t->name, t->summary);
 		markdown_table(t, out);
 	}
+	cmd_chardev_for_each(markdown_one, out);
 	cmd_net_for_each(markdown_one, out);
 	cmd_drive_for_each(markdown_one, out);
 }
@@ -395,6 +410,6 @@ FN(cmd_markdown)
 	(void)arg;
 	(void)e;
 	cmdline_markdown(out);
-	hmp_markdown(out);
+	mon_markdown(out);
 	return CMDLINE_DONE;
 }

@@ -37,7 +37,7 @@ struct cmd_opt {
 };
 
 /* The handlers for the machine: cmd_machine.c */
-extern const struct opt_table smp_table, machine_table, accel_table, rtc_table;
+extern const struct opt_table smp_table, machine_table, accel_table, rtc_table, action_table;
 int cmd_m(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
 int cmd_smp(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
 int cmd_machine(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
@@ -45,8 +45,18 @@ int cmd_accel(struct config *c, const char *name, const char *arg, FILE *out, st
 int cmd_enable_kvm(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
 int cmd_rtc(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
 int cmd_cpu(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
+int cmd_action(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
+
+/* The handlers for serial port and monitors: cmd_console.c */
+extern const struct opt_table mon_table;
 int cmd_serial(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
 int cmd_monitor(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
+int cmd_qmp(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
+int cmd_mon(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
+int cmd_chardev(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
+/* Every kind of -chardev with its table, for the page. */
+void cmd_chardev_for_each(void (*fn)(const char *option, const struct opt_table *t, void *arg),
+			  void *arg);
 int cmd_debugcon(struct config *c, const char *name, const char *arg, FILE *out, struct err *e);
 
 /* The handlers for the screen: cmd_display.c */

@@ -69,10 +69,21 @@ void config_free(struct config *c)
 	cmd_smbios_free(&c->smbios);
 	free(c->bios);
 	free(c->debugcon);
+	free(c->debugcon_id);
 	free(c->serial);
-	free(c->monitor);
 	opt_free(&vnc_table, &c->vnc);
 	process_conf_free(&c->process);
+	free(c->serial_id);
+	for (unsigned i = 0; i < c->nmon; i++) {
+		free(c->mon[i].spec);
+		free(c->mon[i].id);
+	}
+	free(c->mon);
+	for (unsigned i = 0; i < c->nchr; i++) {
+		free(c->chr[i].id);
+		free(c->chr[i].spec);
+	}
+	free(c->chr);
 	*c = (struct config){0};
 }
 
@@ -111,6 +122,19 @@ struct conf_disk *config_disk_add(struct config *c, const char *what)
 	c->disk = grown;
 	grown += c->ndisks++;
 	*grown = (struct conf_disk){0};
+	snprintf(grown->what, sizeof(grown->what), "%s", what);
+	return grown;
+}
+
+struct conf_mon *config_mon_add(struct config *c, const char *what)
+{
+	struct conf_mon *grown = realloc(c->mon, (c->nmon + 1) * sizeof(*grown));
+
+	if (!grown)
+		return NULL;
+	c->mon = grown;
+	grown += c->nmon++;
+	*grown = (struct conf_mon){.pretty = false};
 	snprintf(grown->what, sizeof(grown->what), "%s", what);
 	return grown;
 }
@@ -315,6 +339,7 @@ static int check_machine(struct config *c, struct err *e)
 				  : c->boot_given  ? "-boot"
 				  : c->boot.nfiles ? "-fw_cfg, -option-rom"
 				  : c->serial	   ? "-serial"
+				  : c->paused	   ? "-S"
 						   : NULL;
 
 		if (odd && !c->probe)
@@ -344,64 +369,6 @@ static int check_machine(struct config *c, struct err *e)
 	c->boot.smbios = &c->smbios;
 	c->boot.file = c->file;
 	c->boot.nographic = c->nographic;
-	return 0;
-}
-
-static bool is_stdio(const char *spec)
-{
-	return spec && !strcmp(spec, "stdio");
-}
-
-/* Where serial port and monitor go when nobody said: as -nographic of QEMU has it. */
-static int consoles(struct config *c, struct err *e)
-{
-	bool pc = c->machine == MACHINE_PC;
-	int rc = 0;
-
-	if (c->nographic && !c->no_defaults) {
-		if (pc && !c->serial && !c->monitor)
-			c->mux = true;
-		if (pc && !c->serial)
-			rc = cmd_keep(&c->serial, "stdio", e);
-		if (!rc && !c->monitor && !c->mux)
-			rc = cmd_keep(&c->monitor, "stdio", e);
-	}
-	if (rc)
-		return rc;
-	if (c->serial && !strcmp(c->serial, "none")) {
-		for (unsigned i = 0; i < c->boot.nfiles; i++) {
-			free(c->file[i].option);
-			free(c->file[i].name);
-			free(c->file[i].path);
-			free(c->file[i].text);
-		}
-		free(c->file);
-		cmd_smbios_free(&c->smbios);
-		free(c->bios);
-		free(c->debugcon);
-		free(c->serial);
-		c->serial = NULL;
-	}
-	if (c->monitor && !strcmp(c->monitor, "none")) {
-		free(c->monitor);
-		c->monitor = NULL;
-	}
-	if (c->process.daemonize && (c->nographic || is_stdio(c->serial) || is_stdio(c->monitor)))
-		return err_set(e, EINVAL,
-			       "%s: -daemonize leaves the terminal: leave one of the two out, or "
-			       "give a socket, e.g. -serial unix:PATH,server=on,wait=off",
-			       c->nographic	     ? "-nographic"
-			       : is_stdio(c->serial) ? "-serial stdio"
-						     : "-monitor stdio");
-	if (c->serial && c->monitor && !strcmp(c->serial, "stdio") && !strcmp(c->monitor, "stdio"))
-		return err_set(e, EBUSY,
-			       "-serial stdio and -monitor stdio want the same terminal: give "
-			       "-serial mon:stdio (Ctrl-A c switches) or -nographic");
-	if (c->mux && c->monitor)
-		return err_set(e, EBUSY,
-			       "-serial mon:stdio holds the monitor already: leave -monitor %.60s "
-			       "out, or give -serial stdio",
-			       c->monitor);
 	return 0;
 }
 
@@ -482,5 +449,5 @@ int config_finish(struct config *c, struct err *e)
 		rc = make_macs(c, e);
 	if (!rc)
 		rc = cmd_display_finish(c, e);
-	return rc ? rc : consoles(c, e);
+	return rc ? rc : config_consoles(c, e);
 }

@@ -69,6 +69,21 @@ struct conf_disk {
 	bool has_drive;
 };
 
+/* -chardev. */
+struct conf_chr {
+	char *id, *spec; /* spec: as chardev_open() takes it */
+	bool used;	 /* by a serial port or a monitor */
+};
+
+/* -monitor, -qmp, -mon, in their order. */
+struct conf_mon {
+	char what[16]; /* as the user typed it: "-qmp" */
+	char *spec;    /* of chardev_open(), after config_finish() */
+	char *id;      /* its name in query-chardev */
+	bool qmp;      /* a program's monitor, not a person's */
+	bool pretty;   /* replies are laid out in lines */
+};
+
 enum conf_machine { MACHINE_PC, MACHINE_NONE };
 enum conf_vga { VGA_DEFAULT, VGA_NONE, VGA_STD }; /* not the first, after config_finish() */
 
@@ -87,24 +102,30 @@ struct config {
 	bool boot_given;       /* -boot */
 	struct boot_conf boot; /* bios, smbios, file: as here, after config_finish() */
 	struct smbios_conf smbios;
-	struct boot_file *file;	     /* boot.nfiles of them */
-	char *debugcon;		     /* chardev spec; NULL: none */
-	char *serial, *monitor;	     /* chardev specs; NULL: none, after config_finish() */
-	bool mux;		     /* serial is mon:…: the monitor shares it */
+	struct boot_file *file; /* boot.nfiles of them */
+	/* Specs of chardev_open(), NULL: none, after config_finish(). */
+	char *serial, *serial_id, *debugcon, *debugcon_id;
 	const struct layout *layout; /* -k */
 	struct vnc_opts vnc;	     /* address NULL: no server */
 	bool vnc_default;	     /* nobody asked for it */
-	bool nographic, no_display, no_defaults, no_reboot;
-	bool no_net;   /* -net none, -nic none */
-	bool snapshot; /* of all disks */
+	bool snapshot;		     /* of all disks */
 	struct conf_drive *drive;
 	unsigned ndrives;
 	struct conf_disk *disk;
 	unsigned ndisks;
+	struct conf_mon *mon;
+	struct conf_chr *chr;
 	struct conf_net *net;
-	unsigned nnet;
 	struct process_conf process;
 	struct sandbox_conf sandbox;
+	unsigned nmon, nchr, nnet;
+	bool mux;	/* serial is mon:…: the monitor shares it */
+	bool mon_given; /* -monitor or -mon, be it none */
+	bool nographic, no_display, no_defaults;
+	bool no_net;	  /* -net none, -nic none */
+	bool paused;	  /* -S: the guest waits for cont */
+	bool no_reboot;	  /* a reset ends the guest */
+	bool no_shutdown; /* a guest that ended stays, halted */
 };
 
 /* Fills in the defaults of a VM nobody described. */
@@ -127,6 +148,9 @@ void config_net_remove(struct config *c, unsigned i);
  */
 int config_finish_net(struct config *c, struct err *e);
 
+/* A new entry at the end of c->mon, zeroed but for what. NULL when memory is out. */
+struct conf_mon *config_mon_add(struct config *c, const char *what);
+
 /* Gives a card whose address was made up the next one that no card of the VM has. */
 void config_next_mac(const struct config *c, struct conf_net *n);
 
@@ -134,6 +158,9 @@ void config_next_mac(const struct config *c, struct conf_net *n);
  * it already only entries before n are looked at. */
 int config_check_netdev(const struct config *c, const struct conf_net *n, const char *netdev,
 			struct err *e);
+
+/* cmd_console.c: where serial port and monitors go, for config_finish(). */
+int config_consoles(struct config *c, struct err *e);
 
 /*
  * After the last option: the default network (D1), consoles, names and MAC addresses (D5), and

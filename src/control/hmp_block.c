@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The monitor's commands on disks: info block, eject, change. */
-#include "control/hmp_block.h"
-
 #include <inttypes.h>
 #include <string.h>
 
 #include "control/hmp.h"
+#include "control/hmp_display.h"
 
 static const char *const cache_names[] = {"writeback", "none", "writethrough", "directsync",
 					  "unsafe"};
@@ -34,7 +33,7 @@ static void print_disk(struct hmp *h, struct blk *b)
 		  i.failed);
 }
 
-void hmp_info_block(struct hmp *h, int argc, char **argv)
+static void info_block(struct hmp *h, int argc, char **argv)
 {
 	struct vm *vm = hmp_vm(h);
 
@@ -44,7 +43,7 @@ void hmp_info_block(struct hmp *h, int argc, char **argv)
 	}
 }
 
-void hmp_eject(struct hmp *h, int argc, char **argv)
+static void eject(struct hmp *h, int argc, char **argv)
 {
 	bool force = argc > 2 && !strcmp(argv[1], "-f");
 	struct err e;
@@ -53,7 +52,7 @@ void hmp_eject(struct hmp *h, int argc, char **argv)
 		hmp_print(h, "%s\n", e.text);
 }
 
-void hmp_change(struct hmp *h, int argc, char **argv)
+static void change(struct hmp *h, int argc, char **argv)
 {
 	struct err e;
 
@@ -64,3 +63,22 @@ void hmp_change(struct hmp *h, int argc, char **argv)
 	if (vm_block_change(hmp_vm(h), argv[1], argv[2], argc > 3 ? argv[3] : NULL, &e))
 		hmp_print(h, "%s\n", e.text);
 }
+
+static void offer_drives(struct mon_offer *o, unsigned word)
+{
+	const struct config *c = o->vm->conf;
+
+	for (unsigned i = 0; word == 1 && i < c->ndrives; i++)
+		o->word(o, c->drive[i].o.id);
+}
+
+const struct mon_cmd hmp_block_cmds[] = {
+	{"eject", "[-f] drive", "take the medium out of a CD drive; -f: also when it is locked", 1,
+	 eject, .complete = offer_drives},
+	{"change", "drive file [format] | vnc password text",
+	 "put another medium into a CD drive, or set the VNC server's password", 2, change,
+	 .complete = offer_drives},
+	{"info block", "[drive]", "the disks: images, media, counters", 0, info_block,
+	 .complete = offer_drives},
+	{NULL},
+};

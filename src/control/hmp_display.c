@@ -5,6 +5,7 @@
 
 #include "base/util.h"
 #include "control/hmp.h"
+#include "control/hmp_display.h"
 #include "control/vm_display.h"
 
 #define HOLD_MS	    100u
@@ -15,7 +16,7 @@ static void complain(struct hmp *h, const char *cmd, const struct err *e)
 	hmp_print(h, "%s: %s\n", cmd, e->text);
 }
 
-void hmp_screendump(struct hmp *h, int argc, char **argv)
+static void screendump(struct hmp *h, int argc, char **argv)
 {
 	enum screenshot_format f = SCREENSHOT_PPM;
 	const char *path = NULL;
@@ -41,7 +42,7 @@ void hmp_screendump(struct hmp *h, int argc, char **argv)
 		complain(h, argv[0], &e);
 }
 
-void hmp_sendkey(struct hmp *h, int argc, char **argv)
+static void sendkey(struct hmp *h, int argc, char **argv)
 {
 	uint32_t hold = HOLD_MS;
 	struct err e;
@@ -65,7 +66,7 @@ void hmp_change_vnc(struct hmp *h, int argc, char **argv)
 		complain(h, argv[0], &e);
 }
 
-void hmp_set_password(struct hmp *h, int argc, char **argv)
+static void set_password(struct hmp *h, int argc, char **argv)
 {
 	struct vnc *v;
 	struct err e;
@@ -80,7 +81,7 @@ void hmp_set_password(struct hmp *h, int argc, char **argv)
 		complain(h, argv[0], &e);
 }
 
-void hmp_expire_password(struct hmp *h, int argc, char **argv)
+static void expire_password(struct hmp *h, int argc, char **argv)
 {
 	struct err e;
 
@@ -96,7 +97,7 @@ static void print_line(void *opaque, const char *text)
 	hmp_print(opaque, "%s\n", text);
 }
 
-void hmp_info_vnc(struct hmp *h, int argc, char **argv)
+static void info_vnc(struct hmp *h, int argc, char **argv)
 {
 	struct vnc *v = vm_vnc(hmp_vm(h));
 
@@ -108,7 +109,7 @@ void hmp_info_vnc(struct hmp *h, int argc, char **argv)
 		hmp_print(h, "no VNC server: -vnc :N starts one\n");
 }
 
-void hmp_info_mice(struct hmp *h, int argc, char **argv)
+static void info_mice(struct hmp *h, int argc, char **argv)
 {
 	struct machine *m = hmp_vm(h)->machine;
 
@@ -121,3 +122,16 @@ void hmp_info_mice(struct hmp *h, int argc, char **argv)
 			  ps2_mouse_on(machine_keyboard(m)) ? "in use by the guest"
 							    : "the guest does not listen");
 }
+
+const struct mon_cmd hmp_display_cmds[] = {
+	{"screendump", "file [-f ppm|png]", "write a picture of the guest's screen to a file", 1,
+	 screendump},
+	{"sendkey", "keys [hold_ms]", "press keys together, e.g. ctrl-alt-f1, for a moment", 1,
+	 sendkey},
+	{"set_password", "vnc text", "set the VNC server's password", 2, set_password},
+	{"expire_password", "vnc now|never|+seconds|time",
+	 "until when the password lets viewers in", 2, expire_password},
+	{"info vnc", "", "the VNC server and its viewers", 0, info_vnc},
+	{"info mice", "", "the guest's pointing devices", 0, info_mice},
+	{NULL},
+};

@@ -9,8 +9,7 @@
 
 #include "base/util.h"
 #include "control/hmp.h"
-#include "control/hmp_block.h"
-#include "control/version.h"
+#include "control/qmp_net.h"
 
 struct sums {
 	uint64_t tx_frames, tx_bytes, rx_frames, rx_bytes, stalls, drops;
@@ -201,86 +200,11 @@ static void info_stats(struct hmp *h, int argc, char **argv)
 	}
 }
 
-static void print_pci(struct pci_dev *d, void *arg)
-{
-	struct hmp *h = arg;
-
-	hmp_print(h, "slot %02x.%x: %04x:%04x %s%s%s%s\n", d->devfn >> 3, d->devfn & 7u,
-		  d->config[0] | d->config[1] << 8, d->config[2] | d->config[3] << 8, d->model,
-		  d->id[0] ? ", id " : "", d->id, d->hidden ? ", ejected" : "");
-	for (unsigned n = 0; n < PCI_REGIONS; n++) {
-		const struct pci_bar *b = &d->bar[n];
-		char name[] = "BAR 0";
-
-		if (n == PCI_ROM)
-			snprintf(name, sizeof(name), "ROM");
-		else
-			name[4] = (char)('0' + n);
-
-		if (b->mapped)
-			hmp_print(h, "      %s: %s at 0x%" PRIx64 ", 0x%" PRIx64 " bytes\n", name,
-				  b->space == BUS_PIO ? "ports" : "memory", b->io.base, b->size);
-		else if (b->size)
-			hmp_print(h, "      %s: %s, not mapped\n", name,
-				  b->space == BUS_PIO ? "ports" : "memory");
-	}
-}
-
-static void info_pci(struct hmp *h, int argc, char **argv)
-{
-	struct machine *m = hmp_vm(h)->machine;
-
-	(void)argc;
-	(void)argv;
-	if (!m) {
-		hmp_print(h, "info pci: -machine none has no guest\n");
-		return;
-	}
-	bus_lock(pci_io_bus(machine_pci(m)));
-	pci_for_each(machine_pci(m), print_pci, h);
-	bus_unlock(pci_io_bus(machine_pci(m)));
-}
-
-static void info_version(struct hmp *h, int argc, char **argv)
-{
-	(void)argc;
-	(void)argv;
-	hmp_print(h, "%s\n", VMWIRE_VERSION);
-}
-
-static void info_status(struct hmp *h, int argc, char **argv)
-{
-	const struct machine *m = hmp_vm(h)->machine;
-
-	(void)argc;
-	(void)argv;
-	hmp_print(h, "VM status: %s\n",
-		  !m		       ? "no guest (-machine none)"
-		  : machine_running(m) ? "running"
-				       : "paused");
-}
-
-static void info_name(struct hmp *h, int argc, char **argv)
-{
-	const char *name = hmp_vm(h)->conf->name;
-
-	(void)argc;
-	(void)argv;
-	if (name)
-		hmp_print(h, "%s\n", name);
-}
-
-const struct hmp_cmd hmp_info_cmds[] = {
-	{"network", "", "hubs, cards and backends with link and counters", 0, info_network},
-	{"netstats", "", "frame counters of every port and queue", 0, info_stats},
-	{"usernet", "", "the user-mode network: flows, forwards, counters", 0, info_usernet},
-	{"vnc", "", "the VNC server and its viewers", 0, hmp_info_vnc},
-	{"mice", "", "the guest's pointing devices", 0, hmp_info_mice},
-	{"block", "[drive]", "the disks: images, media, counters", 0, hmp_info_block},
-	{"pci", "", "the devices in the guest's PCI slots", 0, info_pci},
-	{"status", "", "does the guest run", 0, info_status},
-	{"sandbox", "", "what vmwire's threads may do (-sandbox)", 0, info_sandbox},
-	{"name", "", "the guest's name", 0, info_name},
-	{"version", "", "vmwire's version", 0, info_version},
+const struct mon_cmd hmp_info_cmds[] = {
+	{"info network", "", "hubs, cards and backends with link and counters", 0, info_network,
+	 "query-network", NULL, qmp_query_network},
+	{"info netstats", "", "frame counters of every port and queue", 0, info_stats},
+	{"info usernet", "", "the user-mode network: flows, forwards, counters", 0, info_usernet},
+	{"info sandbox", "", "what vmwire's threads may do (-sandbox)", 0, info_sandbox},
 	{NULL},
 };

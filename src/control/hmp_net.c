@@ -8,8 +8,9 @@
 
 #include "base/util.h"
 #include "control/hmp.h"
+#include "control/qmp_net.h"
 
-void hmp_set_link(struct hmp *h, int argc, char **argv)
+static void cmd_set_link(struct hmp *h, int argc, char **argv)
 {
 	struct vm_net *v = vm_net_find(hmp_vm(h), argv[1]);
 	bool up = !strcmp(argv[2], "on");
@@ -53,50 +54,43 @@ static void add(struct hmp *h, const char *arg,
 		end += *end == '\n';
 	}
 	free(text);
-	if (rc)
-		hmp_print(h, "%s\n", e.text);
+	hmp_error(h, rc, &e);
 }
 
-static void print_error(struct hmp *h, int rc, const struct err *e)
-{
-	if (rc)
-		hmp_print(h, "%s\n", e->text);
-}
-
-void hmp_device_add(struct hmp *h, int argc, char **argv)
+static void cmd_device_add(struct hmp *h, int argc, char **argv)
 {
 	(void)argc;
 	add(h, argv[1], vm_device_add);
 }
 
-void hmp_device_del(struct hmp *h, int argc, char **argv)
+static void cmd_device_del(struct hmp *h, int argc, char **argv)
 {
 	struct err e;
 
 	(void)argc;
-	print_error(h, vm_device_del(hmp_vm(h), argv[1], &e), &e);
+	hmp_error(h, vm_device_del(hmp_vm(h), argv[1], &e), &e);
 }
 
-void hmp_netdev_add(struct hmp *h, int argc, char **argv)
+static void cmd_netdev_add(struct hmp *h, int argc, char **argv)
 {
 	(void)argc;
 	add(h, argv[1], vm_netdev_add);
 }
 
-void hmp_netdev_del(struct hmp *h, int argc, char **argv)
+static void cmd_netdev_del(struct hmp *h, int argc, char **argv)
 {
 	struct err e;
 
 	(void)argc;
-	print_error(h, vm_netdev_del(hmp_vm(h), argv[1], &e), &e);
+	hmp_error(h, vm_netdev_del(hmp_vm(h), argv[1], &e), &e);
 }
 
-void hmp_netdev_replug(struct hmp *h, int argc, char **argv)
+static void cmd_netdev_replug(struct hmp *h, int argc, char **argv)
 {
 	struct err e;
 
 	(void)argc;
-	print_error(h, vm_netdev_replug(hmp_vm(h), argv[1], argv[2], &e), &e);
+	hmp_error(h, vm_netdev_replug(hmp_vm(h), argv[1], argv[2], &e), &e);
 }
 
 /* The user network called name; NULL: the first. Says what is wrong. */
@@ -131,31 +125,114 @@ static void hostfwd(struct hmp *h, int argc, char **argv, bool on)
 	vm_park(hmp_vm(h));
 	rc = v->conf->backend->hostfwd(v->port, on, argv[argc > 2 ? 2 : 1], &e);
 	vm_unpark(hmp_vm(h));
-	print_error(h, rc, &e);
+	hmp_error(h, rc, &e);
 }
 
-void hmp_hostfwd_add(struct hmp *h, int argc, char **argv)
+static void cmd_hostfwd_add(struct hmp *h, int argc, char **argv)
 {
 	hostfwd(h, argc, argv, true);
 }
 
-void hmp_hostfwd_remove(struct hmp *h, int argc, char **argv)
+static void cmd_hostfwd_remove(struct hmp *h, int argc, char **argv)
 {
 	hostfwd(h, argc, argv, false);
 }
 
-void hmp_announce(struct hmp *h, int argc, char **argv)
+static void cmd_announce(struct hmp *h, int argc, char **argv)
 {
 	struct vm *vm = hmp_vm(h);
 
 	(void)argc;
 	(void)argv;
 	vm_park(vm);
-	for (unsigned i = 0; i < vm->conf->nnet; i++) {
-		struct net_port *p = vm->net[i].nic ? vm->net[i].port : NULL;
-
-		if (p && p->peer && p->ops->announce)
-			p->ops->announce(p);
-	}
+	for (unsigned i = 0; i < vm->conf->nnet; i++)
+		vm_net_announce(&vm->net[i], NULL);
 	vm_unpark(vm);
 }
+
+/* --- the table ------------------------------------------------------------------------------ */
+
+static void offer_link(struct mon_offer *o, unsigned word)
+{
+	if (word == 1) {
+		mon_offer_cards(o);
+		mon_offer_netdevs(o);
+	} else if (word == 2) {
+		o->word(o, "on");
+		o->word(o, "off");
+	}
+}
+
+static void offer_device(struct mon_offer *o, unsigned word)
+{
+	if (word == 1)
+		mon_offer_options(o, "-device");
+}
+
+static void offer_netdev(struct mon_offer *o, unsigned word)
+{
+	if (word == 1)
+		mon_offer_options(o, "-netdev");
+}
+
+static void offer_card(struct mon_offer *o, unsigned word)
+{
+	if (word == 1)
+		mon_offer_cards(o);
+}
+
+static void offer_backend(struct mon_offer *o, unsigned word)
+{
+	if (word == 1)
+		mon_offer_netdevs(o);
+}
+
+static void offer_replug(struct mon_offer *o, unsigned word)
+{
+	if (word == 1)
+		mon_offer_cards(o);
+	else if (word == 2)
+		mon_offer_netdevs(o);
+}
+
+static const struct mon_arg link_args[] = {
+	{"name", MON_STR, false}, {"up", MON_BOOL, false}, {NULL}};
+static const struct mon_arg device_add_args[] = {
+	{"driver", MON_STR, false}, {"id", MON_STR, true}, {"...", MON_REST, true}, {NULL}};
+static const struct mon_arg netdev_add_args[] = {
+	{"type", MON_STR, false}, {"id", MON_STR, false}, {"...", MON_REST, true}, {NULL}};
+static const struct mon_arg id_args[] = {{"id", MON_STR, false}, {NULL}};
+static const struct mon_arg filter_args[] = {{"name", MON_STR, true}, {NULL}};
+static const struct mon_arg announce_args[] = {
+	{"initial", MON_INT, false}, {"max", MON_INT, false},	     {"rounds", MON_INT, false},
+	{"step", MON_INT, false},    {"interfaces", MON_LIST, true}, {NULL}};
+
+const struct mon_cmd hmp_net_cmds[] = {
+	{"set_link", "name on|off", "plug the cable of a card or backend in or out", 2,
+	 cmd_set_link, "set_link", link_args, qmp_set_link, offer_link},
+	{"device_add", "card[,option=value...]",
+	 "plug a card in; options as of -device; device_add help lists the cards", 1,
+	 cmd_device_add, "device_add", device_add_args, qmp_device_add, offer_device},
+	{"device_del", "id", "ask the guest to let go of a card; it is gone when the guest did", 1,
+	 cmd_device_del, "device_del", id_args, qmp_device_del, offer_card},
+	{"netdev_add", "kind,id=name[,option=value...]",
+	 "make a network; options as of -netdev; netdev_add help lists the kinds", 1,
+	 cmd_netdev_add, "netdev_add", netdev_add_args, qmp_netdev_add, offer_netdev},
+	{"netdev_del", "id", "end a network that no card uses", 1, cmd_netdev_del, "netdev_del",
+	 id_args, qmp_netdev_del, offer_backend},
+	{"netdev_replug", "card netdev",
+	 "join a running card to another netdev (or hubport); the old one stays, without a peer", 2,
+	 cmd_netdev_replug, .complete = offer_replug},
+	{"hostfwd_add", "[netdev] tcp|udp:[hostaddr]:hostport-[guestaddr]:guestport",
+	 "forward a port of the host into the guest (first user network, if none is named)", 1,
+	 cmd_hostfwd_add, .complete = offer_backend},
+	{"hostfwd_remove", "[netdev] tcp|udp:[hostaddr]:hostport", "end such a forward", 1,
+	 cmd_hostfwd_remove, .complete = offer_backend},
+	{"announce_self", "", "let all cards tell their networks where they are", 0, cmd_announce,
+	 "announce-self", announce_args, qmp_announce},
+	{.qmp = "query-rx-filter",
+	 .takes = filter_args,
+	 .answer = qmp_query_rx_filter,
+	 .help = "what virtio cards' drivers let in"},
+	{NULL},
+};

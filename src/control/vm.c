@@ -19,22 +19,13 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "control/hmp.h"
+#include "control/qmp.h"
 #include "control/vm_display.h"
 
 /* Of package seabios; firmware and guests run it from the card's ROM. */
 #define VGA_BIOS "/usr/share/seabios/vgabios-stdvga.bin"
 
 #define GRACE_S 30u /* for a guest that was asked to shut down by a signal */
-
-void vm_quit(struct vm *vm, int status)
-{
-	/* The first reason counts: no signal makes a success of what has failed. */
-	if (vm->ending)
-		return;
-	vm->status = status;
-	vm->ending = true;
-	loop_stop(vm->control);
-}
 
 /* --- signals -------------------------------------------------------------------------------- */
 
@@ -43,7 +34,7 @@ static void on_grace(struct loop_timer *t)
 	struct vm *vm = container_of(t, struct vm, grace);
 
 	log_line("the guest has not shut down within %u s and is switched off", GRACE_S);
-	vm_quit(vm, 0);
+	vm_quit(vm, 0, "host-signal");
 }
 
 /*
@@ -71,7 +62,7 @@ static void on_signal(struct loop_fd *w, uint32_t events)
 		return;
 	}
 	log_line("ended by signal %u (%s)", info.ssi_signo, name);
-	vm_quit(vm, 0);
+	vm_quit(vm, 0, "host-signal");
 }
 
 static int watch_signals(struct vm *vm, struct err *e)
@@ -97,27 +88,6 @@ static int watch_signals(struct vm *vm, struct err *e)
 }
 
 /* --- the machine ---------------------------------------------------------------------------- */
-
-static void on_event(void *opaque, enum machine_event ev, const char *text)
-{
-	struct vm *vm = opaque;
-
-	switch (ev) {
-	case MACHINE_POWEROFF:
-	case MACHINE_QUIT:
-		vm_quit(vm, 0);
-		break;
-	case MACHINE_RESET:
-		log_extra("cpu_reset", "the machine was reset");
-		if (vm->conf->no_reboot)
-			vm_quit(vm, 0);
-		break;
-	case MACHINE_FAILED:
-		log_line("%s", text ? text : "the machine cannot go on");
-		vm_quit(vm, 1);
-		break;
-	}
-}
 
 static int make_machine(struct vm *vm, struct err *e)
 {
@@ -146,8 +116,9 @@ static int make_machine(struct vm *vm, struct err *e)
 		.vga_rom = access(VGA_BIOS, R_OK) ? NULL : VGA_BIOS,
 		.no_reboot = c->no_reboot,
 		.rtc_shift = c->rtc_shift,
+		.paused = c->paused,
 		.control = vm->control,
-		.event = on_event,
+		.event = vm_on_machine,
 		.unplug = vm_unplug,
 		.opaque = vm,
 	};
@@ -160,7 +131,7 @@ static int make_machine(struct vm *vm, struct err *e)
 
 static void on_mux_quit(void *opaque)
 {
-	vm_quit(opaque, 0);
+	vm_quit(opaque, 0, "host-ui");
 }
 
 static int open_consoles(struct vm *vm, struct err *e)
@@ -179,9 +150,13 @@ static int open_consoles(struct vm *vm, struct err *e)
 		if (!vm->debugcon)
 			return -e->code;
 	}
-	if (c->monitor) {
-		vm->monitor = chardev_open(vm->control, "-monitor", c->monitor, e);
-		if (!vm->monitor)
+	vm->nmon = c->nmon + c->mux;
+	vm->mon = calloc(MAX(vm->nmon, 1u), sizeof(*vm->mon));
+	if (!vm->mon)
+		return err_set(e, ENOMEM, "monitors: out of memory");
+	for (unsigned i = 0; i < c->nmon; i++) {
+		vm->mon[i].chr = chardev_open(vm->control, c->mon[i].what, c->mon[i].spec, e);
+		if (!vm->mon[i].chr)
 			return -e->code;
 	}
 	return 0;
@@ -195,12 +170,32 @@ static void notes(const struct config *c)
 		log_line("the guest has no console: -nographic shows its serial port here");
 }
 
-static int attach_monitor(struct vm *vm, struct err *e)
+static int attach_monitors(struct vm *vm, struct err *e)
 {
-	if (!vm->monitor && !vm->conf->mux)
-		return 0;
-	vm->hmp = hmp_new(vm, vm->monitor ? vm->monitor : vm->serial, vm->monitor ? 0 : 1, e);
-	return vm->hmp ? 0 : -e->code;
+	for (unsigned i = 0; i < vm->nmon; i++) {
+		struct vm_mon *m = &vm->mon[i];
+		const struct conf_mon *c = i < vm->conf->nmon ? &vm->conf->mon[i] : NULL;
+
+		if (c && c->qmp)
+			m->qmp = qmp_new(vm, m->chr, c->pretty, e);
+		else
+			m->hmp = hmp_new(vm, c ? m->chr : vm->serial, c ? 0 : 1, e);
+		if (!m->hmp && !m->qmp)
+			return -e->code;
+	}
+	return 0;
+}
+
+static void close_monitors(struct vm *vm)
+{
+	for (unsigned i = 0; vm->mon && i < vm->nmon; i++) {
+		hmp_free(vm->mon[i].hmp);
+		qmp_free(vm->mon[i].qmp);
+		chardev_close(vm->mon[i].chr);
+	}
+	free(vm->mon);
+	vm->mon = NULL;
+	vm->nmon = 0;
 }
 
 /* --- life ----------------------------------------------------------------------------------- */
@@ -228,7 +223,7 @@ static int assemble(struct vm *vm, struct err *e)
 		rc = vm_display_open(vm, e);
 	if (!rc)
 		notes(c);
-	return rc ? rc : attach_monitor(vm, e);
+	return rc ? rc : attach_monitors(vm, e);
 }
 
 struct vm *vm_new(struct config *c, struct err *e)
@@ -240,7 +235,7 @@ struct vm *vm_new(struct config *c, struct err *e)
 		return NULL;
 	}
 	vm->conf = c;
-	vm->sigfd = -1;
+	vm->sigfd = vm->newsfd = -1;
 	pthread_sigmask(SIG_BLOCK, NULL, &vm->old_signals);
 	vm->control = loop_new("control", &vm->clock, e);
 	if (!vm->control || assemble(vm, e)) {
@@ -259,6 +254,7 @@ int vm_start(struct vm *vm, struct err *e)
 	if (rc)
 		return rc;
 	vm->started = true;
+	vm->state = vm->conf->paused ? VM_PRELAUNCH : VM_RUNNING;
 	if (!vm->machine)
 		return 0;
 	accel_set_loops(machine_accel(vm->machine), vm->loops, vm->nloops);
@@ -268,6 +264,7 @@ int vm_start(struct vm *vm, struct err *e)
 int vm_run(struct vm *vm)
 {
 	loop_run(vm->control);
+	vm_tell_end(vm);
 	return vm->status;
 }
 
@@ -281,13 +278,13 @@ void vm_free(struct vm *vm)
 		loop_stop(vm->loops[i]);
 	for (unsigned i = 0; i < vm->nloops; i++)
 		loop_join(vm->loops[i]);
-	hmp_free(vm->hmp);
+	loop_undefer(vm->control, &vm->wanted);
+	close_monitors(vm);
 	vm_display_close(vm);
 	vm_net_unjoin(vm);
 	machine_free(vm->machine);
 	vm_block_close(vm);
 	vm_net_close(vm);
-	chardev_close(vm->monitor);
 	chardev_close(vm->serial);
 	chardev_close(vm->debugcon);
 	if (vm->control) {

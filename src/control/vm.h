@@ -19,7 +19,17 @@
 #include "net/port/hub.h"
 
 struct hmp;
+struct qmp;
 struct vm_display;
+
+enum vm_state { VM_PRELAUNCH, VM_RUNNING, VM_PAUSED, VM_SHUTDOWN };
+
+/* What became of conf->mon[i]; behind the last, with conf->mux, the serial port's monitor. */
+struct vm_mon {
+	struct chardev *chr; /* NULL: it shares the serial port's */
+	struct hmp *hmp;     /* one of the two */
+	struct qmp *qmp;
+};
 
 /* What became of conf->net[i]. */
 struct vm_net {
@@ -34,14 +44,21 @@ struct vm {
 	struct loop *control;
 	struct clock clock; /* of all loops; virtual under qtest */
 	struct machine *machine;
-	struct chardev *serial, *monitor, *debugcon;
-	struct hmp *hmp;
+	struct chardev *serial, *debugcon;
 	struct vm_display *display; /* NULL: no guest */
 
 	struct blk **blk;	  /* conf->ndrives of them */
 	struct ide *ide;	  /* NULL: nothing is joined to it */
 	struct loop **disk_loops; /* of loops, those that disks have */
 	unsigned ndisk_loops;
+
+	struct vm_mon *mon;
+	unsigned nmon;
+
+	enum vm_state state;
+	struct loop_task wanted; /* carries out what the next two say */
+	bool want_reset, want_button;
+	bool resetting; /* the reset under way is the monitor's */
 
 	struct vm_net *net; /* conf->nnet of them */
 	struct hub **hubs;
@@ -51,12 +68,16 @@ struct vm {
 	unsigned nloops;
 	bool started;
 
+	int newsfd; /* eventfd: a card's filter has changed */
+	struct loop_fd news_w;
+
 	int sigfd;
 	struct loop_fd sig_w;
 	struct loop_timer grace; /* runs while the guest shuts down because of a signal */
 	sigset_t old_signals;
 	bool sandboxed, landlocked; /* as -sandbox came out */
 	int status;		    /* exit status */
+	const char *reason;	    /* of the end, QMP's word for it */
 	bool ending;
 };
 
@@ -69,8 +90,22 @@ int vm_start(struct vm *vm, struct err *e);
 int vm_run(struct vm *vm);
 void vm_free(struct vm *vm); /* NULL is allowed */
 
-/* Ends vm_run() with this status; only the first call counts. Control loop. */
-void vm_quit(struct vm *vm, int status);
+/* --- vm_state.c: does the guest run; all on the control loop ---------------------------------- */
+
+/* Ends vm_run() with this status; only the first call counts. reason: QMP's word for it, const. */
+void vm_quit(struct vm *vm, int status, const char *reason);
+/* After the loop has ended: tells the programs on the monitors why. */
+void vm_tell_end(struct vm *vm);
+
+/* What the monitor's commands do. Return 0 or -errno with e; reset and power button follow when
+ * this round of the loop ends. */
+int vm_stop(struct vm *vm, struct err *e);
+int vm_cont(struct vm *vm, struct err *e);
+int vm_reset(struct vm *vm, struct err *e);
+int vm_powerdown(struct vm *vm, struct err *e);
+const char *vm_state_name(const struct vm *vm);
+/* machine_conf.event */
+void vm_on_machine(void *opaque, enum machine_event ev, const char *text);
 
 /* --- vm_net.c --------------------------------------------------------------------------------- */
 
@@ -93,6 +128,10 @@ int vm_net_start_loop(struct vm *vm, struct loop *l, struct err *e);
 
 /* The port that the monitor calls name, or NULL. */
 struct vm_net *vm_net_find(struct vm *vm, const char *name);
+
+/* [control, loops parked] The card tells its network where it is; t NULL: as usual. No-op where
+ * there is no card, or no network. */
+void vm_net_announce(struct vm_net *v, const struct net_announce_times *t);
 
 /* For vm_plug.c: what assembly does with one entry. */
 int vm_net_open_one(struct vm *vm, struct vm_net *v, struct err *e);

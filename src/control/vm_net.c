@@ -8,11 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/util.h"
 #include "control/cmdline.h"
-#include "control/vm.h"
+#include "control/qmp.h"
 
 int vm_net_start_loop(struct vm *vm, struct loop *l, struct err *e)
 {
@@ -124,6 +127,63 @@ struct vm_net *vm_net_of(struct vm *vm, const struct net_port *p)
 	return NULL;
 }
 
+void vm_net_announce(struct vm_net *v, const struct net_announce_times *t)
+{
+	struct net_port *p = v->nic ? v->port : NULL;
+
+	if (!p || !p->peer || !p->ops->announce)
+		return;
+	if (t)
+		v->nic->announce.next = *t;
+	p->ops->announce(p);
+	v->nic->announce.next = (struct net_announce_times){0};
+}
+
+/* --- receive filters: NIC_RX_FILTER_CHANGED ------------------------------------------------- */
+
+/* [q] Told once, until somebody has asked what it is now. */
+static void on_filter(struct nic *n, void *opaque)
+{
+	const struct vm *vm = opaque;
+	const uint64_t one = 1;
+
+	if (!atomic_exchange(&n->filter_told, true)) {
+		atomic_store(&n->filter_news, true);
+		if (write(vm->newsfd, &one, sizeof(one)) < 0)
+			log_warn("cannot wake the control loop: %s", strerror(errno));
+	}
+}
+
+static void on_news(struct loop_fd *w, uint32_t events)
+{
+	struct vm *vm = container_of(w, struct vm, news_w);
+	uint64_t n;
+
+	(void)events;
+	if (read(vm->newsfd, &n, sizeof(n)) < 0)
+		return;
+	for (unsigned i = 0; i < vm->conf->nnet; i++) {
+		struct nic *nic = vm->net[i].nic;
+
+		if (nic && atomic_exchange(&nic->filter_news, false))
+			qmp_filter_changed(vm, &vm->net[i]);
+	}
+}
+
+static int watch_filters(struct vm *vm, struct err *e)
+{
+	int rc;
+
+	vm->newsfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	rc = vm->newsfd < 0 ? -errno
+			    : loop_add_fd(vm->control, &vm->news_w, vm->newsfd, EPOLLIN, on_news);
+	return rc ? err_set(e, -rc, "no eventfd for the cards: %s; raise the open file limit",
+			    strerror(-rc))
+		  : 0;
+}
+
+/* --- assembly ------------------------------------------------------------------------------- */
+
 int vm_net_open_one(struct vm *vm, struct vm_net *v, struct err *e)
 {
 	const struct conf_net *n = v->conf;
@@ -175,6 +235,8 @@ int vm_net_make_nic(struct vm *vm, struct vm_net *v, struct err *e)
 	if (!conf->id && cmd_keep(&conf->id, v->conf->id, e))
 		return -ENOMEM;
 	conf->own_rom = !vm->conf->kernel;
+	conf->filter_changed = on_filter;
+	conf->filter_opaque = vm;
 	rc = v->conf->model->create(v->conf->opts, machine_pci(vm->machine), &v->nic, e);
 	if (rc)
 		return err_prefix(e, "%s", v->conf->what);
@@ -351,7 +413,7 @@ static void warn_lonely(struct vm *vm)
 
 int vm_net_join(struct vm *vm, struct err *e)
 {
-	int rc = 0;
+	int rc = watch_filters(vm, e);
 
 	for (unsigned i = 0; !rc && i < vm->conf->nnet; i++) {
 		if (vm->net[i].conf->kind == CONF_NIC)
@@ -388,6 +450,11 @@ void vm_net_close(struct vm *vm)
 	}
 	for (unsigned i = 0; i < vm->nloops; i++)
 		loop_free(vm->loops[i]);
+	if (vm->newsfd >= 0) {
+		loop_del_fd(vm->control, &vm->news_w);
+		close(vm->newsfd);
+		vm->newsfd = -1;
+	}
 	free(vm->net);
 	free(vm->hubs);
 	free(vm->loops);

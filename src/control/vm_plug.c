@@ -21,7 +21,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "control/cmdline.h"
-#include "control/vm.h"
+#include "control/qmp.h"
 
 #define ASK_AGAIN_NS (5 * NS_PER_S) /* as in QEMU: a guest that did nothing may be asked again */
 
@@ -201,8 +201,13 @@ void vm_unplug(void *opaque, uint32_t slots)
 	struct vm *vm = opaque;
 
 	for (unsigned i = vm->conf->nnet; i--;) {
-		if (vm->net[i].nic && slots >> (vm->net[i].nic->pci->devfn >> 3) & 1)
-			remove_card(vm, i);
+		char id[64];
+
+		if (!vm->net[i].nic || !(slots >> (vm->net[i].nic->pci->devfn >> 3) & 1))
+			continue;
+		snprintf(id, sizeof(id), "%s", vm->net[i].conf->id);
+		remove_card(vm, i);
+		qmp_device_gone(vm, id);
 	}
 }
 

@@ -99,14 +99,10 @@ static void keep(struct chardev *c, const unsigned char *p, size_t len)
 	}
 }
 
-void chardev_write(struct chardev *c, unsigned user, const void *buf, size_t len)
+static void write_plain(struct chardev *c, const unsigned char *p, size_t len)
 {
-	const unsigned char *p = buf;
 	bool tell = false;
 
-	(void)user; /* both users of a mux are seen */
-	if (!c || !len)
-		return;
 	pthread_mutex_lock(&c->lock);
 	if (c->out >= 0 && !c->out_gone) {
 		ssize_t n = c->used ? 0 : put(c, p, len);
@@ -124,6 +120,45 @@ void chardev_write(struct chardev *c, unsigned user, const void *buf, size_t len
 	pthread_mutex_unlock(&c->lock);
 	if (tell)
 		wake(c);
+}
+
+void chardev_write(struct chardev *c, unsigned user, const void *buf, size_t len)
+{
+	const unsigned char *p = buf, *iac;
+
+	(void)user; /* both users of a mux are seen */
+	if (!c)
+		return;
+	/* In telnet a byte of ones is written twice. */
+	while (c->telnet && (iac = memchr(p, 0xff, len))) {
+		write_plain(c, p, (size_t)(iac - p) + 1);
+		write_plain(c, iac, 1);
+		len -= (size_t)(iac - p) + 1;
+		p = iac + 1;
+	}
+	if (len)
+		write_plain(c, p, len);
+}
+
+size_t chardev_room(struct chardev *c)
+{
+	size_t room = SIZE_MAX;
+
+	pthread_mutex_lock(&c->lock);
+	if (c->out >= 0 && !c->out_gone)
+		room = CHR_OUT_ROOM - c->used;
+	pthread_mutex_unlock(&c->lock);
+	return room;
+}
+
+bool chardev_is_open(struct chardev *c)
+{
+	return c->in >= 0 || c->out >= 0;
+}
+
+const char *chardev_name(const struct chardev *c)
+{
+	return c->name;
 }
 
 /* --- input ---------------------------------------------------------------------------------- */
@@ -271,6 +306,9 @@ static void flush_some(struct chardev *c)
 	drain(c);
 	c->want_out = c->used > 0;
 	pthread_mutex_unlock(&c->lock);
+	for (unsigned u = 0; u < 2; u++)
+		if (c->attached[u] && c->user[u].drained)
+			c->user[u].drained(c->user[u].opaque);
 }
 
 static void on_out(struct loop_fd *w, uint32_t events)
@@ -301,7 +339,7 @@ static void read_some(struct chardev *c)
 	ssize_t n = read(c->in, buf, sizeof(buf));
 
 	if (n > 0)
-		take(c, buf, (size_t)n);
+		take(c, buf, c->telnet ? chr_telnet_input(c, buf, (size_t)n) : (size_t)n);
 	else if (!n || (errno != EAGAIN && errno != EINTR))
 		input_ended(c);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A byte stream between a device (serial port) or the monitor and a terminal, file or socket:
- * stdio | null | file:PATH | unix:PATH[,server=on][,wait=off] | pty (later). Lives on the control
- * loop. On stdio the terminal is put into raw mode and always restored. Ctrl-A escapes of
- * -nographic: Ctrl-A x ends vmwire, Ctrl-A c switches between serial port and monitor, Ctrl-A b
- * sends a break, Ctrl-A h helps, Ctrl-A Ctrl-A sends a Ctrl-A.
+ * stdio | null | file:PATH | unix:PATH[,…] | tcp:HOST:PORT[,…] | telnet:HOST:PORT[,…], where … is
+ * server=on, wait=off. Lives on the control loop. On stdio the terminal is put into raw mode and
+ * always restored. Ctrl-A escapes of -nographic: Ctrl-A x ends vmwire, Ctrl-A c switches between
+ * serial port and monitor, Ctrl-A b sends a break, Ctrl-A h helps, Ctrl-A Ctrl-A sends a Ctrl-A.
  */
 #ifndef MACHINE_CHARDEV_H
 #define MACHINE_CHARDEV_H
@@ -28,6 +28,8 @@ struct chardev_user {
 	void (*closed)(void *opaque); /* the client went away; may be NULL */
 	void (*brk)(void *opaque);    /* Ctrl-A b: a break on the line; may be NULL */
 	void *opaque;
+	/* Of what chardev_write() had kept some has gone out; may be NULL. Control loop. */
+	void (*drained)(void *opaque);
 };
 
 /* spec as typed behind -serial or -monitor; what names that option for messages. */
@@ -42,6 +44,14 @@ void chardev_attach(struct chardev *c, unsigned user /* 0, or 1 on a mux */,
 /* Writes bytes: any thread. What a slow client does not take is kept up to 64 KiB, then the
  * oldest is dropped, so that a guest never blocks on its console. user as in chardev_attach. */
 void chardev_write(struct chardev *c, unsigned user, const void *buf, size_t len);
+
+/* Bytes that chardev_write() takes without dropping what it kept before; SIZE_MAX when nobody
+ * is there to read them. */
+size_t chardev_room(struct chardev *c);
+
+/* For the monitor: is somebody (or the terminal, a file) there; and where it leads. [control] */
+bool chardev_is_open(struct chardev *c);
+const char *chardev_name(const struct chardev *c);
 
 /* The user has room for input again (any thread). */
 void chardev_ready(struct chardev *c, unsigned user);

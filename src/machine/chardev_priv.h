@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Character devices: what chardev.c (input, output, mux) and chardev_open.c (what stands at the
- * other end) share. */
+/* Character devices: what chardev.c (input, output, mux) and chardev_open.c and
+ * chardev_sock.c (what stands at the other end) share. */
 #ifndef MACHINE_CHARDEV_PRIV_H
 #define MACHINE_CHARDEV_PRIV_H
 
@@ -14,6 +14,9 @@
 
 enum chr_kind { KIND_NULL, KIND_STDIO, KIND_FILE, KIND_SERVER, KIND_CLIENT };
 
+/* Where in telnet's protocol the input is. */
+enum chr_tel { TEL_TEXT, TEL_CR, TEL_IAC, TEL_OPTION, TEL_SB, TEL_SB_IAC };
+
 /* Bytes on their way to a user; start is the first one not taken. */
 struct chr_inbox {
 	unsigned char buf[CHR_IN_ROOM];
@@ -23,7 +26,7 @@ struct chr_inbox {
 struct chardev {
 	struct loop *loop;
 	enum chr_kind kind;
-	char what[32];
+	char what[32], name[160]; /* option; where it leads, for the monitor */
 
 	int in, out; /* descriptors, -1: none; equal for a socket */
 	bool own_out, is_tty, socket_out;
@@ -33,6 +36,8 @@ struct chardev {
 	bool reading;		/* EPOLLIN (or `again`) wanted */
 	struct loop_timer listen_again; /* accept() found no descriptor or memory */
 	int listen, wake;
+	bool telnet, nodelay;
+	enum chr_tel tel;
 	char *path; /* of the listening socket, to be removed */
 
 	struct termios saved;
@@ -55,6 +60,11 @@ struct chardev {
 
 /* chardev_open.c: opens what spec names. */
 int chr_open(struct chardev *c, const char *spec, struct err *e);
+/* chardev_sock.c: text stands behind "unix:", "tcp:" or "telnet:". */
+int chr_open_unix(struct chardev *c, const char *text, struct err *e);
+int chr_open_tcp(struct chardev *c, const char *text, bool telnet, struct err *e);
+/* Takes telnet's own bytes out of len bytes of input; returns how many are left. */
+size_t chr_telnet_input(struct chardev *c, unsigned char *buf, size_t len);
 /* Puts the terminal on stdin into raw mode; signals: Ctrl-C and Ctrl-Z stay the terminal's. */
 void chr_set_raw(struct chardev *c, bool signals);
 /* The client of a socket is gone: closes it and waits for the next one. */

@@ -475,10 +475,15 @@ int machine_start(struct machine *m, struct err *e)
 {
 	int rc = prepare(m, e);
 
+	/* A pause that comes before the start holds on. */
+	if (!rc && m->conf.paused)
+		m->accel->ops->pause(m->accel);
 	if (!rc)
 		rc = m->accel->ops->start(m->accel, e);
-	if (!rc)
-		m->started = m->running = true;
+	if (!rc) {
+		m->started = true;
+		m->running = !m->conf.paused;
+	}
 	return rc;
 }
 

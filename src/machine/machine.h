@@ -71,6 +71,7 @@ struct machine_conf {
 	const char *vga_rom; /* … with this file as its ROM; NULL: none */
 	bool screen;	     /* somebody sees it: a kernel without firmware finds a frame buffer */
 	int64_t rtc_shift;   /* seconds that the guest's clock is ahead of UTC */
+	bool paused;	     /* machine_start() leaves the vCPUs halted: machine_resume() */
 	struct loop *control;
 	/* On the control loop, never from inside a vCPU's exit. Resets are done by the machine
 	 * itself; the event tells that one happened. */

@@ -146,6 +146,29 @@ def a_guest():
     check("q ends with 0", status == 0, status)
 
 
+def every_command():
+    """Help lists them all; each is answered by its own help, and every info prints."""
+    vm = Vm(*QTEST, "-netdev", "user,id=n0", "-device", "virtio-net-pci,netdev=n0,id=c0")
+    vm.connect()
+    names = [line[:24].split("  ")[0].strip() for line in vm.cmd("help").splitlines()]
+    commands = {re.match(r"info (?!what)\w+|\w+", n).group(0) for n in names}
+    check("help lists the commands", {"stop", "set_link", "hostfwd_add", "info cpus", "info usernet"} <= commands and
+          len(commands) == len(names), names)
+    for c in sorted(commands - {"info"}):
+        check("help %s" % c, vm.cmd("help " + c).startswith(c + " "), vm.cmd("help " + c))
+        if c.startswith("info "):
+            text = vm.cmd(c)
+            check("%s prints" % c, (text or c == "info name") and "unknown" not in text, text)
+    for line, want in [("stop", ""), ("cont", ""), ("c", ""), ("system_powerdown", ""), ("system_reset", ""),
+                       ("netdev_add user,id=n1", ""), ("device_add e1000,id=c1,netdev=n1", ""), ("netdev_add user,id=n2", ""),
+                       ("netdev_replug c1 n2", ""), ("hostfwd_add n0 tcp:127.0.0.1:0-:22", ""), ("announce_self", ""),
+                       ("set_link c1 off", ""), ("netdev_del n1", ""), ("device_del c1", ""), ("system_reset", ""),
+                       ("netdev_del n2", ""), ("? quit", "quit  -- end vmwire at once\n")]:
+        text = vm.cmd(line)
+        check(line, text == want, text)
+    vm.s.sendall(b"quit\n")
+    check("quit", vm.end()[0] == 0)
+
 def out_of_descriptors():
     """A client that comes when there is no descriptor for it waits, and costs nothing."""
     vm = Vm("-machine", "none", "-net", "user")
@@ -296,6 +319,8 @@ def on_a_terminal():
         check("Ctrl-A c shows the monitor", PROMPT in read_tty(master, PROMPT))
         os.write(master, b"info status\r")
         check("the monitor answers", b"VM status: running" in read_tty(master, b"running"))
+        os.write(master, b"inf\tker\x7f\x7f\x7fch\t\x1b[Hhelp \r")
+        check("and completes", b"info chardev  -- " in read_tty(master, b"lead"))
         if how.startswith("SIG"):
             os.kill(pid, getattr(signal, how))
         else:
@@ -307,7 +332,7 @@ def on_a_terminal():
         os.close(master)
 
 
-for test in [networks_only, a_guest, out_of_descriptors, default_network, direct, on_stdio, ended_while_waiting, closed_stdio,
+for test in [networks_only, a_guest, every_command, out_of_descriptors, default_network, direct, on_stdio, ended_while_waiting, closed_stdio,
              on_a_terminal]:
     try:
         test()

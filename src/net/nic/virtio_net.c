@@ -782,4 +782,5 @@ const struct nic_model virtio_net_model = {
 	.rom = "pxe-virtio.rom",
 	.opts = &vnet_opt_table,
 	.create = vnet_create,
+	.rx_filter = vnet_rx_filter,
 };

@@ -26,10 +26,10 @@
 
 #define VNET_PAIRS	NET_QUEUES /* queue pairs, at most */
 #define VNET_CTRL_SIZE	64u
-#define VNET_RING_MAX	1024u	   /* descriptors of an rx or tx queue, at most */
-#define VNET_MACS	64u	   /* addresses in the receive filter, both kinds together */
-#define VNET_CONFIG_LEN 24u	   /* all of it, up to and with supported_hash_types */
-#define VNET_CONFIG_DUP 17u	   /* up to and with duplex */
+#define VNET_RING_MAX	1024u		/* descriptors of an rx or tx queue, at most */
+#define VNET_MACS	NIC_FILTER_MACS /* addresses in the receive filter, both kinds together */
+#define VNET_CONFIG_LEN 24u		/* all of it, up to and with supported_hash_types */
+#define VNET_CONFIG_DUP 17u		/* up to and with duplex */
 #define VNET_CONFIG_MTU 12u	   /* up to and with mtu: all there is without speed and duplex */
 #define VNET_UNKNOWN	UINT32_MAX /* speed, 5.1.4 */
 
@@ -243,6 +243,7 @@ void vnet_commit(struct net_port *p, unsigned q, struct net_slot *s, unsigned n)
 /* virtio_net_ctrl.c */
 void vnet_ctrl_kicked(struct vnet *n); /* [q0] */
 void vnet_filter_reset(struct vnet_filter *f);
+void vnet_rx_filter(const struct nic *nic, struct nic_rx_filter *out); /* nic_model.rx_filter */
 /* dst: the frame's first 18 bytes (len of them valid, at least 14). NULL: it passes; else why
  * not. */
 const char *vnet_filter(const struct vnet *n, const uint8_t *head, unsigned len);

@@ -72,6 +72,34 @@ const char *vnet_filter(const struct vnet *n, const uint8_t *head, unsigned len)
 	return "for another station";
 }
 
+static enum nic_pass passes(bool none, bool all)
+{
+	return none ? NIC_PASS_NONE : all ? NIC_PASS_ALL : NIC_PASS_NORMAL;
+}
+
+void vnet_rx_filter(const struct nic *nic, struct nic_rx_filter *out)
+{
+	const struct vnet *n = container_of((struct nic *)(uintptr_t)nic, struct vnet, nic);
+	const struct vnet_filter *f = &n->filter;
+	uint64_t mac = atomic_load(&n->mac);
+	bool vlans = virtio_has(&n->v, VIRTIO_NET_F_CTRL_VLAN);
+
+	out->promisc = f->promisc;
+	out->broadcast = !f->nobcast;
+	out->uni_overflow = f->uni_overflow;
+	out->multi_overflow = f->multi_overflow;
+	out->uni = passes(f->nouni, f->alluni);
+	out->multi = passes(f->nomulti, f->allmulti);
+	out->vlans = passes(false, !vlans);
+	for (unsigned i = 0; i < sizeof(out->mac); i++)
+		out->mac[i] = (uint8_t)(mac >> 8 * i);
+	out->nuni = f->nuni;
+	out->nmulti = f->nmulti;
+	_Static_assert(sizeof(out->table) == sizeof(f->mac), "as many addresses");
+	memcpy(out->table, f->mac, sizeof(out->table));
+	memcpy(out->vlan, f->vlan, sizeof(out->vlan));
+}
+
 /* --- commands ------------------------------------------------------------------------------- */
 
 /* The readable part of a command; at: how far it has been read. */
@@ -305,6 +333,19 @@ static void run_command(struct vnet *n, void *arg)
 	m->good = by_class(n, m);
 }
 
+/* Tells whoever wants to know that the guest has set its filter or its address. */
+static void news(struct vnet *n, const struct command *m)
+{
+	const struct nic_conf *c = &n->opts.nic;
+	uint8_t class;
+
+	if (!m->good || !c->filter_changed || iov_read(m->c->vec, m->c->nout, 0, &class, 1) < 1)
+		return;
+	if (class == VIRTIO_NET_CTRL_RX || class == VIRTIO_NET_CTRL_MAC ||
+	    class == VIRTIO_NET_CTRL_VLAN)
+		c->filter_changed(&n->nic, c->filter_opaque);
+}
+
 /* The next command; a queue that has become the control queue may be larger than ours are. */
 static bool next_command(struct virtqueue *q, struct iovec *vec, struct vq_chain *c)
 {
@@ -336,6 +377,7 @@ void vnet_ctrl_kicked(struct vnet *n)
 				break;
 			}
 			vnet_change(n, run_command, &m);
+			news(n, &m);
 			ack = m.good ? VIRTIO_NET_OK : VIRTIO_NET_ERR;
 			iov_write(c.vec + c.nout, c.nin, 0, &ack, 1);
 			vq_put(q, c.head, 1);

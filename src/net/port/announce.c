@@ -15,9 +15,8 @@
 #include "base/util.h"
 #include "net/prot.h"
 
-#define ROUNDS	 5u
-#define FIRST_MS 50u
-#define STEP_MS	 100u
+static const struct net_announce_times usual = {
+	.rounds = 5, .initial_ms = 50, .step_ms = 100, .max_ms = 550};
 
 #define RARP_REQUEST 3
 
@@ -52,14 +51,16 @@ static void due(struct loop_timer *t)
 {
 	struct net_announce *a = container_of(t, struct net_announce, timer);
 	struct loop *l = a->loop;
+	uint64_t ms;
 
 	if (net_link_is_up(a->port) && !a->port->part[0].active)
 		send_one(a);
-	if (++a->round == ROUNDS)
+	if (++a->round == a->times.rounds) {
 		a->loop = NULL;
-	else
-		loop_timer_set(l, t,
-			       loop_now(l) + (FIRST_MS + (a->round - 1) * STEP_MS) * NS_PER_MS);
+		return;
+	}
+	ms = a->times.initial_ms + (uint64_t)(a->round - 1) * a->times.step_ms;
+	loop_timer_set(l, t, loop_now(l) + MIN(ms, a->times.max_ms) * NS_PER_MS);
 }
 
 void net_announce_start(struct net_announce *a, struct net_port *p, uint64_t mac)
@@ -70,6 +71,8 @@ void net_announce_start(struct net_announce *a, struct net_port *p, uint64_t mac
 	a->port = p;
 	a->loop = p->loop[0];
 	a->round = 0;
+	a->times = a->next.rounds ? a->next : usual;
+	a->next = (struct net_announce_times){0};
 	a->timer.fn = due;
 	for (unsigned i = 0; i < sizeof(a->mac); i++)
 		a->mac[i] = (uint8_t)(mac >> 8 * i);

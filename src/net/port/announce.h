@@ -5,8 +5,15 @@
 
 #include "net/port/port.h"
 
+/* The first round comes at once, the second after initial_ms, each next one step_ms later than the
+ * one before did, but at most max_ms. rounds 0: as usual (five; 50, 150, 250, 350 ms). */
+struct net_announce_times {
+	uint32_t rounds, initial_ms, step_ms, max_ms;
+};
+
 /* Embedded in the card, zeroed. */
 struct net_announce {
+	struct net_announce_times next, times; /* of the next start, which forgets it; under way */
 	struct net_port *port;
 	struct loop *loop; /* NULL: nothing under way */
 	struct loop_timer timer;

@@ -294,6 +294,8 @@ static void network_errors(void **state)
 	    "-machine", "none", "-net", "nic");
 }
 
+#define SOCKETS "unix:PATH, tcp:HOST:PORT and telnet:HOST:PORT[,server=on][,wait=off], chardev:ID"
+
 static void console_errors(void **state)
 {
 	(void)state;
@@ -303,10 +305,10 @@ static void console_errors(void **state)
 	BAD("-serial null: a second serial port is not implemented yet: give -serial once",
 	    "-serial", "stdio", "-serial", "null");
 	BAD("-serial pty is not implemented yet: allowed are stdio, mon:stdio, null, none, "
-	    "file:PATH and unix:PATH[,server=on][,wait=off]",
+	    "file:PATH, " SOCKETS,
 	    "-serial", "pty");
-	BAD("-monitor unx:/x is not known: did you mean unix:/x? Allowed: stdio, null, none and "
-	    "unix:PATH[,server=on][,wait=off]",
+	BAD("-monitor unx:/x is not known: did you mean unix:/x? Allowed: stdio, null, "
+	    "none, " SOCKETS,
 	    "-monitor", "unx:/x");
 	BAD("-display gtk is not implemented yet: allowed are none, vnc and vnc=ADDRESS (there "
 	    "are no windows: a VNC viewer is one)",
@@ -457,7 +459,7 @@ static void machine_options(void **state)
 	assert_true(r.c.no_reboot);
 	assert_string_equal(r.c.serial, "stdio");
 	assert_true(r.c.mux);
-	assert_null(r.c.monitor);
+	assert_int_equal(r.c.nmon, 0);
 	done(&r);
 	PARSE(&r, "-m", "1G", "-smp", "cpus=3,sockets=3", "-M", "pc,accel=tcg:qtest", "-qtest",
 	      "unix:/q", "-net", "none", "-nographic", "-monitor", "unix:/m,server=on,wait=off");
@@ -467,7 +469,10 @@ static void machine_options(void **state)
 	assert_int_equal(r.c.nnet, 0);
 	assert_false(r.c.mux);
 	assert_string_equal(r.c.serial, "stdio");
-	assert_string_equal(r.c.monitor, "unix:/m,server=on,wait=off");
+	assert_int_equal(r.c.nmon, 1);
+	assert_false(r.c.mon[0].qmp);
+	assert_string_equal(r.c.mon[0].spec, "unix:/m,server=on,wait=off");
+	assert_string_equal(r.c.mon[0].id, "compat_monitor0");
 	done(&r);
 	PARSE(&r, "-accel", "kvm,device=/dev/kvm2,probe=on");
 	assert_int_equal(r.rc, CMDLINE_RUN);

@@ -172,10 +172,10 @@ static void bad_specs(void **state)
 	static const struct {
 		const char *spec, *text;
 	} t[] = {
-		{"pty", "-serial pty is not known: allowed are stdio, null, none, file:PATH and "
-			"unix:PATH[,server=on][,wait=off]"},
+		{"pty", "-serial pty is not known: allowed are stdio, null, none, file:PATH, "
+			"unix:PATH, tcp:HOST:PORT and telnet:HOST:PORT[,server=on][,wait=off]"},
 		{"unix:/x,servr=on", "-serial: servr=on is not an option: did you mean server=on? "
-				     "Allowed: path, server, wait"},
+				     "Allowed: path, server, wait, nowait"},
 		{"unix:/nonexistent/sock",
 		 "-serial: cannot connect to /nonexistent/sock: No such file or directory; start "
 		 "the program that listens there first, or add server=on to let vmwire listen"},

@@ -94,6 +94,30 @@ static void five_at_growing_distances(void **state)
 	}
 }
 
+/* Other times hold for one start. */
+static void times_of_ones_own(void **state)
+{
+	static const unsigned gap[] = {10, 40, 60, 60};
+	struct wire *w = *state;
+
+	w->a.next = (struct net_announce_times){6, 10, 30, 60};
+	begin(w);
+	for (unsigned i = 0; i < ARRAY_SIZE(gap); i++) {
+		pass(w, gap[i] - 1);
+		assert_int_equal(w->net.n, i + 1);
+		pass(w, 1);
+		assert_int_equal(w->net.n, i + 2);
+	}
+	pass(w, 60);
+	assert_int_equal(w->net.n, 6);
+	assert_int_equal(loop_next_timer(w->loop), UINT64_MAX);
+	begin(w);
+	pass(w, 49);
+	assert_int_equal(w->net.n, 7);
+	pass(w, 1);
+	assert_int_equal(w->net.n, 8);
+}
+
 static void begins_anew(void **state)
 {
 	struct wire *w = *state;
@@ -166,8 +190,13 @@ static void nothing_without_a_wire(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(five_at_growing_distances),	  T(begins_anew),	T(stops),
-		T(silent_while_the_link_is_down), T(peer_without_room), T(nothing_without_a_wire),
+		T(five_at_growing_distances),
+		T(begins_anew),
+		T(stops),
+		T(silent_while_the_link_is_down),
+		T(peer_without_room),
+		T(nothing_without_a_wire),
+		T(times_of_ones_own),
 	};
 
 	return cmocka_run_group_tests_name("announce", tests, NULL, NULL);
