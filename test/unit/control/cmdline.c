@@ -132,7 +132,7 @@ static void machine_errors(void **state)
 static void word_errors(void **state)
 {
 	(void)state;
-	BAD("-hda is not implemented yet: -h lists what is", "-hda", "disk.img");
+	BAD("-fda is not implemented yet: -h lists what is", "-fda", "disk.img");
 	BAD("-spice is not implemented yet: -h lists what is", "--spice", "port=1");
 	BAD("-kernal is not an option: did you mean -kernel? -h lists all", "-kernal", "x");
 	BAD("-foo is not an option: -h lists all", "-foo");
