@@ -36,11 +36,17 @@ static void print_disk(struct hmp *h, struct blk *b)
 static void info_block(struct hmp *h, int argc, char **argv)
 {
 	struct vm *vm = hmp_vm(h);
+	bool found = false;
 
 	for (unsigned i = 0; i < vm->conf->ndrives; i++) {
-		if (argc < 2 || !strcmp(argv[1], vm->conf->drive[i].o.id))
+		if (argc < 2 || !strcmp(argv[1], vm->conf->drive[i].o.id)) {
 			print_disk(h, vm->blk[i]);
+			found = true;
+		}
 	}
+	if (!found)
+		hmp_print(h, "%s%s\n", argc < 2 ? "no disks: -drive adds one" : argv[1],
+			  argc < 2 ? "" : " is not there: info block shows the names");
 }
 
 static void eject(struct hmp *h, int argc, char **argv)

@@ -27,9 +27,10 @@ struct bench {
 static inline void bench_init(struct bench *b, const char *const *more)
 {
 	char *argv[BENCH_WORDS] = {
-		(char *)"vmwire", (char *)"-accel", (char *)"qtest", (char *)"-qtest",
-		b->qtest,	  (char *)"-m",	    (char *)"64",    (char *)"-nodefaults"};
-	int argc = 8;
+		(char *)"vmwire",   (char *)"-accel", (char *)"qtest", (char *)"-qtest",
+		b->qtest,	    (char *)"-m",     (char *)"64",    (char *)"-nodefaults",
+		(char *)"-sandbox", (char *)"off"};
+	int argc = 10;
 
 	strcpy(b->dir, "/tmp/control.XXXXXX");
 	assert_non_null(mkdtemp(b->dir));

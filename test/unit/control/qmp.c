@@ -20,6 +20,9 @@ struct fixture {
 
 static void *run(void *vm)
 {
+	struct err e;
+
+	assert_int_equal(vm_start(vm, &e), 0);
 	vm_run(vm);
 	return NULL;
 }
