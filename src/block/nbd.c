@@ -301,6 +301,12 @@ static int start(struct nbd *n, const struct blk_conf *c, const char *format, in
 	if (k->sock >= 0)
 		close(k->sock);
 	free(k);
+	if (rc == -EPERM) /* the sandbox: no process starts while the guest runs */
+		return err_set(
+			e, EPERM,
+			"%s: file=%.200s: only raw images can be put in while the guest runs: "
+			"convert it with qemu-img, or start with -sandbox off",
+			c->what, c->file);
 	return rc ? err_set(e, -rc, "%s: file=%.200s: no qemu-nbd: %s", c->what, c->file,
 			    strerror(-rc))
 		  : 0;
