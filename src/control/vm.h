@@ -49,35 +49,32 @@ struct vm {
 
 	struct blk **blk;	  /* conf->ndrives of them */
 	struct ide *ide;	  /* NULL: nothing is joined to it */
-	struct loop **disk_loops; /* of loops, those that disks have */
-	unsigned ndisk_loops;
+	struct loop **disk_loops; /* ndisk_loops of loops: those that disks have */
 
-	struct vm_mon *mon;
-	unsigned nmon;
-
-	enum vm_state state;
-	struct loop_task wanted; /* carries out what the next two say */
-	bool want_reset, want_button;
-	bool resetting; /* the reset under way is the monitor's */
+	struct vm_mon *mon; /* nmon of them */
 
 	struct vm_net *net; /* conf->nnet of them */
-	struct hub **hubs;
-	unsigned nhubs;
-	/* Of the queues; started by vm_run(). Those that a wire left behind wait for the next. */
+	struct hub **hubs;  /* nhubs of them */
+	/* nloops of the queues; started by vm_start(). Those that a wire left behind wait for the
+	 * next. */
 	struct loop **loops;
-	unsigned nloops;
-	bool started;
 
-	int newsfd; /* eventfd: a card's filter has changed */
+	const char *reason;	 /* of the end, QMP's word for it */
+	struct loop_task wanted; /* carries out what want_reset and want_button say */
 	struct loop_fd news_w;
-
-	int sigfd;
 	struct loop_fd sig_w;
 	struct loop_timer grace; /* runs while the guest shuts down because of a signal */
 	sigset_t old_signals;
+
+	unsigned ndisk_loops, nmon, nhubs, nloops;
+	enum vm_state state;
+	int newsfd; /* eventfd: a card's filter has changed */
+	int sigfd;
+	int status; /* exit status */
+	bool want_reset, want_button;
+	bool resetting; /* the reset under way is the monitor's */
+	bool started;
 	bool sandboxed, landlocked; /* as -sandbox came out */
-	int status;		    /* exit status */
-	const char *reason;	    /* of the end, QMP's word for it */
 	bool ending;
 };
 
