@@ -103,7 +103,10 @@ def main():
     check("then a shell", terminal.await_text(rb"~ # ", 60))
     terminal.type("echo sum-$((40 + 2)) $(ping -c 1 10.0.2.2 | grep -o '1 packets received')\r")
     check("that runs in a guest with a network", terminal.await_text(rb"\nsum-42 1 packets received", 30))
-    terminal.type("sleep 100\r\x03echo back-$((1 + 1))\r")
+    # Not before the guest's shell has given its terminal to the program.
+    terminal.type("sleep 100\r")
+    time.sleep(3)
+    terminal.type("\x03echo back-$((1 + 1))\r")
     check("ctrl-C reaches the guest, and ends nothing else", terminal.await_text(rb"back-2", 30))
     terminal.type("exit\r")
     check("exit ends it, status 0", terminal.end(60) == 0)
