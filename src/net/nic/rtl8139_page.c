@@ -44,11 +44,12 @@ void rtl_page_exit(struct rtl *n)
 		munmap(n->page, PAGE);
 }
 
-/* Copies registers from `first` to before `end`; ISR and IMR are there. */
+/* Copies registers from `first` to before `end`; ISR and IMR are there, and CSCR is not read, as
+ * that would take its bit from the guest. */
 static void copy(struct rtl *n, unsigned first, unsigned end)
 {
 	for (unsigned at = first; at < end; at++)
-		if (rtl_reg_width(at) && at != R_ISR && at != R_IMR)
+		if (rtl_reg_width(at) && at != R_ISR && at != R_IMR && at != R_CSCR)
 			put_le(n->page + at, rtl_reg_get(n, at), rtl_reg_width(at));
 }
 
@@ -70,6 +71,7 @@ void rtl_page_read(struct rtl *n, unsigned reg)
 	/* First, so that what changes from here on is copied by who changes it. */
 	atomic_store(&n->shown, true);
 	copy(n, 0, REGS);
+	put_le(n->page + R_CSCR, rtl_cscr(n), 2);
 	if (!pci_page_show(&n->view))
 		atomic_store(&n->shown, false);
 }
